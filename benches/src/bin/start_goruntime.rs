@@ -1,0 +1,4 @@
+//! What does `#[goruntime::main]` add to an empty program?
+
+#[goruntime::main]
+fn main() {}

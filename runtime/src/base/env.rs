@@ -1,0 +1,309 @@
+//! Settings from the environment: GODEBUG, GOTRACEBACK, GOMAXPROCS.
+//!
+//! **What.** `init` reads the three variables once; afterwards every setting is an atomic that any thread reads and
+//! that the debug interface may change.
+//!
+//! **Why here.** Floor 1: the crash path needs the traceback level, and everything above needs a switch or two.
+//!
+//! **Invariants.**
+//! - E1. What cannot be parsed is ignored, in silence, as in Go; of two values for a name the later one holds.
+//! - E2. A process with raised privileges prints no stacks, whatever the environment says.
+//!
+//! **Locks.** None; each setting stands for itself, so all accesses are Relaxed.
+//!
+//! **Go:** `runtime1.go` (`parsedebugvars`, `setTraceback`), `proc.go` (`schedinit`).
+
+use core::sync::atomic::{AtomicI64, AtomicU32, Ordering};
+use std::env;
+
+use crate::os;
+
+/// One number of GODEBUG.
+#[derive(Debug)]
+pub(crate) struct Setting(AtomicI64);
+
+impl Setting {
+    const fn new(default: i64) -> Self {
+        Self(AtomicI64::new(default))
+    }
+
+    /// Returns the value.
+    #[inline]
+    pub(crate) fn get(&self) -> i64 {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    /// Reports whether the value is greater than zero.
+    #[inline]
+    pub(crate) fn is_on(&self) -> bool {
+        self.get() > 0
+    }
+
+    /// Changes the value.
+    pub(crate) fn set(&self, value: i64) {
+        self.0.store(value, Ordering::Relaxed);
+    }
+}
+
+/// What the affinity guard does with a goroutine that is seen to hold thread-local state.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(i64)]
+pub(crate) enum TlsGuard {
+    /// `off` or `0`: goroutines move freely.
+    Off = 0,
+    /// `on` or `1`, the default in release builds: it is kept on its thread for a while.
+    On = 1,
+    /// `log`, the default in debug builds: as `On`, and each place is reported once.
+    Log = 2,
+    /// `strict`: it never moves, and what its thread runs instead is reported.
+    Strict = 3,
+}
+
+/// The settings of GODEBUG.
+#[derive(Debug)]
+pub(crate) struct Debug {
+    /// Milliseconds between two lines of scheduler state; 0 for none.
+    pub(crate) schedtrace: Setting,
+    /// Adds every P, M and G to the scheduler state.
+    pub(crate) scheddetail: Setting,
+    /// Prints a line for each init function.
+    pub(crate) inittrace: Setting,
+    /// Prints a line for each step of the start.
+    pub(crate) boottrace: Setting,
+    /// Prints a line for each sweep.
+    pub(crate) gctrace: Setting,
+    /// A seed for random scheduling decisions; 0 for none.
+    pub(crate) chaos: Setting,
+    /// Whether GOMAXPROCS follows the machine while the program runs.
+    pub(crate) updatemaxprocs: Setting,
+    /// Whether the cgroup quota limits GOMAXPROCS.
+    pub(crate) containermaxprocs: Setting,
+    /// Whether goroutines that do not come back keep their P.
+    pub(crate) asyncpreemptoff: Setting,
+    tlsguard: Setting,
+}
+
+/// The settings of GODEBUG.
+pub(crate) static DEBUG: Debug = Debug {
+    schedtrace: Setting::new(0),
+    scheddetail: Setting::new(0),
+    inittrace: Setting::new(0),
+    boottrace: Setting::new(0),
+    gctrace: Setting::new(0),
+    chaos: Setting::new(0),
+    updatemaxprocs: Setting::new(1),
+    containermaxprocs: Setting::new(1),
+    asyncpreemptoff: Setting::new(0),
+    tlsguard: Setting::new(if cfg!(debug_assertions) { TlsGuard::Log as i64 } else { TlsGuard::On as i64 }),
+};
+
+/// How much a crash prints; [`Traceback`] gives the bits their names.
+static TRACEBACK: AtomicU32 = AtomicU32::new(Traceback::SINGLE.0);
+/// GOMAXPROCS of the environment, 0 if there is none.
+static MAXPROCS: AtomicU32 = AtomicU32::new(0);
+
+/// What GOTRACEBACK asks for: a level, and two flags.
+///
+/// | bits | meaning |
+/// |---|---|
+/// | 0 | `CRASH`: end with SIGABRT |
+/// | 1 | `ALL`: every goroutine, not only the current one |
+/// | 2.. | the level: 0 no stacks, 1 stacks, 2 also the runtime's frames and goroutines |
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Traceback(u32);
+
+impl Traceback {
+    const CRASH: u32 = 1;
+    const ALL: u32 = 2;
+    const LEVEL_SHIFT: u32 = 2;
+
+    const NONE: Self = Self(0);
+    const SINGLE: Self = Self(1 << Self::LEVEL_SHIFT);
+    const EVERY: Self = Self(Self::SINGLE.0 | Self::ALL);
+    const SYSTEM: Self = Self(2 << Self::LEVEL_SHIFT | Self::ALL);
+
+    /// Returns the level: 0 no stacks, 1 stacks, 2 and more also the runtime's own.
+    pub(crate) const fn level(self) -> u32 {
+        self.0 >> Self::LEVEL_SHIFT
+    }
+
+    /// Reports whether every goroutine is printed, not only the current one.
+    pub(crate) const fn is_all(self) -> bool {
+        self.0 & Self::ALL != 0
+    }
+
+    /// Reports whether the process ends with SIGABRT.
+    pub(crate) const fn is_crash(self) -> bool {
+        self.0 & Self::CRASH != 0
+    }
+
+    /// Parses a value of GOTRACEBACK; what is unknown means all goroutines, as in Go.
+    pub(crate) fn parse(value: &str) -> Self {
+        match value {
+            "none" => Self::NONE,
+            "single" | "" => Self::SINGLE,
+            "all" => Self::EVERY,
+            "system" => Self::SYSTEM,
+            "crash" | "wer" => Self(Self::SYSTEM.0 | Self::CRASH),
+            _ => match value.parse::<u32>() {
+                Ok(0) => Self::NONE,
+                Ok(level) => Self(level.min(u32::MAX >> Self::LEVEL_SHIFT) << Self::LEVEL_SHIFT | Self::ALL),
+                Err(_) => Self::EVERY,
+            },
+        }
+    }
+}
+
+/// Reads the environment; called once, early in the start.
+pub(crate) fn init() {
+    if let Ok(settings) = env::var("GODEBUG") {
+        DEBUG.apply(&settings);
+    }
+    if let Ok(level) = env::var("GOTRACEBACK") {
+        set_traceback(Traceback::parse(&level));
+    }
+    if os::is_secure() {
+        set_traceback(Traceback::NONE);
+    }
+    let procs = env::var("GOMAXPROCS").ok().and_then(|value| parse_maxprocs(&value));
+    MAXPROCS.store(procs.unwrap_or(0), Ordering::Relaxed);
+}
+
+/// Returns how much a crash prints.
+pub(crate) fn traceback() -> Traceback {
+    Traceback(TRACEBACK.load(Ordering::Relaxed))
+}
+
+/// Changes how much a crash prints.
+pub(crate) fn set_traceback(level: Traceback) {
+    TRACEBACK.store(level.0, Ordering::Relaxed);
+}
+
+/// Returns GOMAXPROCS of the environment, if it was a positive integer.
+pub(crate) fn gomaxprocs() -> Option<u32> {
+    match MAXPROCS.load(Ordering::Relaxed) {
+        0 => None,
+        procs => Some(procs),
+    }
+}
+
+impl Debug {
+    /// Takes over comma-separated `name=value` pairs (E1).
+    fn apply(&self, settings: &str) {
+        for (name, value) in settings.split(',').filter_map(|pair| pair.split_once('=')) {
+            let value = if name == "tlsguard" { parse_tlsguard(value) } else { value.parse().ok() };
+            if let (Some(setting), Some(value)) = (self.named(name), value) {
+                setting.set(value);
+            }
+        }
+    }
+
+    /// Finds a setting by the name it has in GODEBUG.
+    fn named(&self, name: &str) -> Option<&Setting> {
+        Some(match name {
+            "schedtrace" => &self.schedtrace,
+            "scheddetail" => &self.scheddetail,
+            "inittrace" => &self.inittrace,
+            "boottrace" => &self.boottrace,
+            "gctrace" => &self.gctrace,
+            "chaos" => &self.chaos,
+            "updatemaxprocs" => &self.updatemaxprocs,
+            "containermaxprocs" => &self.containermaxprocs,
+            "asyncpreemptoff" => &self.asyncpreemptoff,
+            "tlsguard" => &self.tlsguard,
+            _ => return None,
+        })
+    }
+}
+
+/// Parses the value of `tlsguard`.
+fn parse_tlsguard(value: &str) -> Option<i64> {
+    Some(match value {
+        "off" | "0" => TlsGuard::Off,
+        "on" | "1" => TlsGuard::On,
+        "log" => TlsGuard::Log,
+        "strict" => TlsGuard::Strict,
+        _ => return None,
+    } as i64)
+}
+
+/// Parses GOMAXPROCS: decimal digits only, greater than zero, within Go's 32 bits.
+fn parse_maxprocs(value: &str) -> Option<u32> {
+    let digits = value.bytes().all(|byte| byte.is_ascii_digit());
+    value.parse::<i32>().ok().filter(|&procs| digits && procs > 0).map(i32::cast_unsigned)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A set of settings of its own, so that tests do not touch the process's.
+    fn settings(text: &str) -> Debug {
+        let zero = || Setting::new(0);
+        let debug = Debug {
+            schedtrace: zero(),
+            scheddetail: zero(),
+            inittrace: zero(),
+            boottrace: zero(),
+            gctrace: zero(),
+            chaos: zero(),
+            updatemaxprocs: Setting::new(1),
+            containermaxprocs: Setting::new(1),
+            asyncpreemptoff: zero(),
+            tlsguard: Setting::new(TlsGuard::On as i64),
+        };
+        debug.apply(text);
+        debug
+    }
+
+    #[test]
+    fn the_later_of_two_values_holds() {
+        let debug = settings("schedtrace=5,inittrace=1,schedtrace=1000");
+        assert_eq!((debug.schedtrace.get(), debug.inittrace.is_on()), (1000, true));
+    }
+
+    #[test]
+    fn what_cannot_be_parsed_changes_nothing() {
+        let debug = settings("schedtrace,=,unknown=3,gctrace=x,updatemaxprocs=,tlsguard=sometimes,,chaos=7");
+        assert_eq!((debug.schedtrace.get(), debug.gctrace.get(), debug.updatemaxprocs.get()), (0, 0, 1));
+        assert_eq!((debug.tlsguard.get(), debug.chaos.get()), (TlsGuard::On as i64, 7));
+    }
+
+    #[test]
+    fn switches_that_are_on_can_be_turned_off() {
+        let debug = settings("updatemaxprocs=0,containermaxprocs=0,tlsguard=off");
+        assert!(!debug.updatemaxprocs.is_on() && !debug.containermaxprocs.is_on() && !debug.tlsguard.is_on());
+    }
+
+    #[test]
+    fn tlsguard_takes_words() {
+        for (word, guard) in [("log", TlsGuard::Log), ("strict", TlsGuard::Strict), ("0", TlsGuard::Off)] {
+            assert_eq!(settings(&format!("tlsguard={word}")).tlsguard.get(), guard as i64);
+        }
+    }
+
+    #[test]
+    fn traceback_words_and_numbers_are_levels() {
+        let facts = |value| {
+            let level = Traceback::parse(value);
+            (level.level(), level.is_all(), level.is_crash())
+        };
+        assert_eq!(facts("none"), (0, false, false));
+        assert_eq!(facts(""), (1, false, false));
+        assert_eq!(facts("single"), facts(""));
+        assert_eq!(facts("1"), (1, true, false));
+        assert_eq!(facts("all"), facts("1"));
+        assert_eq!(facts("bogus"), facts("all"));
+        assert_eq!(facts("system"), (2, true, false));
+        assert_eq!(facts("crash"), (2, true, true));
+        assert_eq!(facts("7"), (7, true, false));
+    }
+
+    #[test]
+    fn only_a_positive_integer_is_a_gomaxprocs() {
+        assert_eq!(parse_maxprocs("12"), Some(12));
+        for invalid in ["", "0", "-1", "+1", " 1", "1x", "2147483648", "99999999999"] {
+            assert_eq!(parse_maxprocs(invalid), None, "{invalid:?}");
+        }
+    }
+}

@@ -1,0 +1,243 @@
+//! A channel: its lock, its buffer, its two queues of waiters, and its end.
+//!
+//! *Why here.* Floor 7. Sending and receiving are in `transfer`, the handles that own a channel in `half`.
+//!
+//! *Invariants.* CH1. Receivers wait only while there are no values, senders only while the buffer is full; so a sender that finds some
+//! values but no full buffer need not look at the queues, nor does a receiver. Without a buffer both hold at once, and each looks at the other's
+//! queue. CH2. A waiter gets what the operation at the head of the line gets: values and waiters are strictly first in, first out. CH3. Nobody
+//! waits on a closed channel, and nothing is put into it. CH4. While the lock is held no user code runs and nothing is allocated or freed.
+//!
+//! *Locks.* `lock`, rank 1, protects everything but the counters of `half`. `len`, `flags` and the heads of the queues are written under it and may
+//! be read without it as hints. A waiter is readied after the unlock. Several channels are locked in address order (select).
+//!
+//! *Go:* `hchan`, `closechan` of chan.go.
+
+use core::cell::UnsafeCell;
+use core::mem;
+use core::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
+
+use crate::channel::buffer::{Buffer, Values};
+use crate::proc::enter;
+use crate::sync::spin::SpinLock;
+use crate::sync::sudog::{Claims, WaitQueue};
+
+/// Nothing is put in any more: closed, or one side is gone.
+pub(super) const CLOSED: u32 = 1;
+/// `close` was called.
+pub(super) const CLOSED_BY_CALL: u32 = 2;
+/// The channel of `never`, which stands for Go's nil channel.
+pub(super) const NEVER: u32 = 4;
+
+/// Capacity of a channel without bounds.
+const NO_BOUND: usize = usize::MAX;
+
+/// A channel. The first 64 bytes are all that an operation needs which neither meets nor becomes a waiter.
+#[repr(C)]
+pub(crate) struct Hchan<T> {
+    lock: SpinLock,
+    flags: AtomicU32,
+    /// Values in the buffer.
+    len: AtomicUsize,
+    cap: usize,
+    buffer: UnsafeCell<Buffer<T>>,
+    pub(super) recvq: WaitQueue,
+    pub(super) sendq: WaitQueue,
+}
+
+// SAFETY: what moves with a channel are the values in it, which are Send.
+unsafe impl<T: Send> Send for Hchan<T> {}
+// SAFETY: shared access hands values from thread to thread, which T: Send permits; the buffer and the queues are reached only through `Locked`,
+// and the lock orders one holder's accesses before the next one's.
+unsafe impl<T: Send> Sync for Hchan<T> {}
+
+impl<T> Hchan<T> {
+    /// A channel with room for `cap` values.
+    #[track_caller]
+    pub(super) fn bounded(cap: usize) -> Hchan<T> {
+        let bytes = cap.checked_mul(size_of::<T>().max(1));
+        assert!(bytes.is_some_and(|bytes| bytes < isize::MAX as usize), "makechan: size out of range");
+        Hchan::over(Buffer::ring(cap), cap, 0)
+    }
+
+    /// A channel that takes as many values as there is memory for.
+    pub(super) fn unbounded() -> Hchan<T> {
+        Hchan::over(Buffer::blocks(), NO_BOUND, 0)
+    }
+
+    /// A channel on which nothing ever happens.
+    pub(super) fn never() -> Hchan<T> {
+        Hchan::over(Buffer::ring(0), 0, NEVER)
+    }
+
+    fn over(buffer: Buffer<T>, cap: usize, flags: u32) -> Hchan<T> {
+        Hchan {
+            lock: SpinLock::new(),
+            flags: AtomicU32::new(flags),
+            len: AtomicUsize::new(0),
+            cap,
+            buffer: UnsafeCell::new(buffer),
+            recvq: WaitQueue::new(),
+            sendq: WaitQueue::new(),
+        }
+    }
+
+    /// Takes the lock. The caller is inside the runtime.
+    #[inline(always)]
+    pub(super) fn lock(&self) -> Locked<'_, T> {
+        self.lock.lock();
+        Locked { chan: self }
+    }
+
+    /// Values in the buffer, as of some moment.
+    #[inline(always)]
+    pub(super) fn len(&self) -> usize {
+        // Acquire: a look at the length comes before the look at the flags that follows it.
+        self.len.load(Ordering::Acquire)
+    }
+
+    /// The capacity; None without bounds.
+    pub(super) fn capacity(&self) -> Option<usize> {
+        (self.cap != NO_BOUND).then_some(self.cap)
+    }
+
+    /// Whether all of the buffer is used; always, if there is none.
+    #[inline(always)]
+    pub(super) fn is_full(&self) -> bool {
+        self.len() == self.cap
+    }
+
+    /// Whether some of `bits` are set.
+    #[inline(always)]
+    pub(super) fn has(&self, bits: u32) -> bool {
+        self.flags.load(Ordering::Relaxed) & bits != 0
+    }
+
+    /// Whether a send would wait, seen without the lock: at the moment of the first look there was no room and nobody waited, and the
+    /// channel was open, for it was so later.
+    #[inline(always)]
+    pub(super) fn looks_full(&self) -> bool {
+        self.is_full() && self.recvq.is_empty() && !self.has(CLOSED)
+    }
+
+    /// Whether a receive would wait; as `looks_full`.
+    #[inline(always)]
+    pub(super) fn looks_empty(&self) -> bool {
+        self.len() == 0 && self.sendq.is_empty() && !self.has(CLOSED)
+    }
+
+    /// Go's `close`: wakes all receivers, which get what is left and then nothing, and all senders, which get their value back.
+    #[track_caller]
+    pub(super) fn close(&self) {
+        assert!(!self.has(NEVER), "close of nil channel");
+        assert!(self.shut(CLOSED_BY_CALL | CLOSED), "close of closed channel");
+    }
+
+    /// The last handle of one side is gone.
+    pub(super) fn disconnect(&self) {
+        if !self.has(CLOSED) {
+            self.shut(CLOSED);
+        }
+    }
+
+    /// Sets `bits`, of which at least CLOSED, and wakes everybody; false if that was done by a call before.
+    #[cold]
+    fn shut(&self, bits: u32) -> bool {
+        let _inside = enter();
+        let locked = self.lock();
+        let before = self.flags.load(Ordering::Relaxed);
+        if before & bits & CLOSED_BY_CALL != 0 {
+            return false;
+        }
+        self.flags.store(before | bits, Ordering::Relaxed);
+        // Receivers first, and the last one collected is woken first: each goes in front of the others on this P, so that the first one runs
+        // first.
+        let mut waiters = Claims::new();
+        for queue in [&self.recvq, &self.sendq] {
+            // SAFETY: the channel is locked.
+            while let Some(waiter) = unsafe { queue.dequeue() } {
+                waiters.push_front(waiter);
+            }
+        }
+        drop(locked);
+        while let Some(waiter) = waiters.pop() {
+            waiter.wake(false);
+        }
+        true
+    }
+
+    /// Takes out what nobody will receive, to be dropped by the caller when the channel may already be gone.
+    pub(super) fn take_values(&self) -> Values<T> {
+        let _inside = enter();
+        let locked = self.lock();
+        let len = self.len.swap(0, Ordering::Relaxed);
+        let buffer = mem::replace(locked.buffer(), Buffer::blocks());
+        Values { buffer, len }
+    }
+}
+
+/// Proof that a channel is locked; dropping it unlocks.
+pub(super) struct Locked<'a, T> {
+    chan: &'a Hchan<T>,
+}
+
+impl<'a, T> Locked<'a, T> {
+    /// The buffer.
+    #[inline(always)]
+    #[expect(
+        clippy::mut_from_ref,
+        reason = "each use is one statement long, and only the holder of the lock has this value"
+    )]
+    pub(super) fn buffer(&self) -> &mut Buffer<T> {
+        // SAFETY: the lock is held by the one owner of this guard, who makes no second reference while using one: no method of `Buffer` gets
+        // at the channel.
+        unsafe { &mut *self.chan.buffer.get() }
+    }
+
+    /// Values in the buffer.
+    #[inline(always)]
+    pub(super) fn len(&self) -> usize {
+        self.chan.len.load(Ordering::Relaxed)
+    }
+
+    /// Changes their number.
+    #[inline(always)]
+    pub(super) fn set_len(&self, len: usize) {
+        // Release: pairs with the Acquire in `Hchan::len`.
+        self.chan.len.store(len, Ordering::Release);
+    }
+
+    /// Whether the buffer holds some values and has room for more, so that nobody waits (CH1).
+    #[inline(always)]
+    pub(super) fn is_between(&self) -> bool {
+        let len = self.len();
+        len != 0 && len < self.chan.cap
+    }
+
+    /// Whether the buffer is full.
+    #[inline(always)]
+    pub(super) fn is_full(&self) -> bool {
+        self.len() == self.chan.cap
+    }
+
+    /// Whether nothing is put in any more.
+    #[inline(always)]
+    pub(super) fn is_closed(&self) -> bool {
+        self.chan.has(CLOSED)
+    }
+
+    /// Leaves the channel locked for a park, whose commit unlocks it.
+    #[inline(always)]
+    pub(super) fn keep(self) -> &'a SpinLock {
+        let chan = self.chan;
+        mem::forget(self);
+        &chan.lock
+    }
+}
+
+impl<T> Drop for Locked<'_, T> {
+    #[inline(always)]
+    fn drop(&mut self) {
+        // SAFETY: this guard stands for the lock that was taken when it was made.
+        unsafe { SpinLock::unlock(&raw const self.chan.lock) };
+    }
+}

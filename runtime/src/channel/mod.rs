@@ -1,0 +1,106 @@
+//! Channels: values from goroutine to goroutine, with the interface of `crossbeam-channel` and the behaviour of Go.
+//!
+//! A channel has a buffer of a fixed size ([`bounded`]), of any size ([`unbounded`]), or none (`bounded(0)`): then a send waits for its receiver.
+//! Values come out in the order they went in, and whoever waits is served in the order of coming. A value for a receiver that waits is put
+//! into its hands directly.
+//!
+//! A channel ends when all handles of one side are dropped, or by [`Sender::close`]. Receivers then get what is left.
+//!
+//! Everything here works on goroutines and on plain threads alike; the two may share a channel.
+//!
+//! # Examples
+//!
+//! ```
+//! use goruntime::{channel, go};
+//!
+//! goruntime::run(|| {
+//!     let (jobs, queue) = channel::bounded(4);
+//!     let (results, finished) = channel::unbounded();
+//!     for _ in 0..3 {
+//!         let (queue, results) = (queue.clone(), results.clone());
+//!         go(move || {
+//!             for job in queue {
+//!                 results.send(job * job).unwrap();
+//!             }
+//!         });
+//!     }
+//!     drop(results);
+//!     (1..=3).for_each(|job| jobs.send(job).unwrap());
+//!     drop(jobs);
+//!     assert_eq!(finished.iter().sum::<i32>(), 14);
+//! });
+//! ```
+
+// *Why here.* Floor 7: what blocks a goroutine. A handle (`sender`, `receiver`, `iter`) is a share (`half`) of a channel (`hchan`), which holds values
+// (`buffer`) and waiters (`sync::sudog`); `transfer` moves a value.
+//
+// *Invariants.* CH1-CH4, BU1-BU4, SU1-SU4, HA1, HA2, TR1 in those files. *Locks.* The channel's. *Go:* chan.go.
+
+mod buffer;
+mod error;
+mod half;
+mod hchan;
+mod iter;
+mod receiver;
+mod sender;
+mod transfer;
+
+pub use self::error::{RecvError, RecvTimeoutError, SendError, SendTimeoutError, TryRecvError, TrySendError};
+pub use self::iter::{IntoIter, Iter, TryIter};
+pub use self::receiver::Receiver;
+pub use self::sender::Sender;
+
+use self::half::{lone_receiver, pair};
+use self::hchan::Hchan;
+
+/// Makes a channel with room for `cap` values; with 0, a send waits until a receiver takes the value.
+///
+/// The buffer is allocated at once; sending and receiving allocate nothing.
+///
+/// # Panics
+///
+/// `makechan: size out of range` if that many values cannot be in memory.
+///
+/// # Examples
+///
+/// ```
+/// let (tx, rx) = goruntime::channel::bounded(2);
+/// tx.send("a").unwrap();
+/// tx.send("b").unwrap();
+/// assert!(tx.is_full());
+/// assert_eq!(rx.recv(), Ok("a"));
+/// ```
+#[doc(alias = "makechan")]
+#[track_caller]
+pub fn bounded<T>(cap: usize) -> (Sender<T>, Receiver<T>) {
+    let (sender, receiver) = pair(Hchan::bounded(cap));
+    (Sender { half: sender }, Receiver { half: receiver })
+}
+
+/// Makes a channel without bounds: a send never waits.
+///
+/// # Examples
+///
+/// ```
+/// let (tx, rx) = goruntime::channel::unbounded();
+/// (0..1000).for_each(|i| tx.send(i).unwrap());
+/// assert_eq!(rx.len(), 1000);
+/// ```
+pub fn unbounded<T>() -> (Sender<T>, Receiver<T>) {
+    let (sender, receiver) = pair(Hchan::unbounded());
+    (Sender { half: sender }, Receiver { half: receiver })
+}
+
+/// Makes a receiver that never gets anything and is never disconnected, as Go's nil channel: for a place where there may be a channel or not.
+///
+/// # Examples
+///
+/// ```
+/// use goruntime::channel::{TryRecvError, never};
+///
+/// assert_eq!(never::<i32>().try_recv(), Err(TryRecvError::Empty));
+/// ```
+#[doc(alias = "nil")]
+pub fn never<T>() -> Receiver<T> {
+    Receiver { half: lone_receiver(Hchan::never()) }
+}

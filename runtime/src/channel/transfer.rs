@@ -1,0 +1,356 @@
+//! Sending and receiving: a value goes into the buffer, or from hand to hand.
+//!
+//! *Why here.* Floor 7: the operations on `hchan`.
+//!
+//! Each operation has three layers. The first is inlined into the caller and does the common case: the buffer is neither empty nor full. The second
+//! knows everything else that ends at once: a waiter on the other side, a closed channel, a buffer at its edge. The third waits.
+//!
+//! A value for a waiting receiver is copied into its frame, a value of a waiting sender out of its frame: between the dequeue and the ready
+//! the frame is the dequeuer's (SU2), so the copy is made after the unlock.
+//!
+//! *Invariants.* CH1-CH4. TR1. A value is moved exactly once: into the buffer, into a receiver's frame, or back to the caller.
+//!
+//! *Locks.* The channel's.
+//!
+//! *Go:* `chansend`, `chanrecv`, `send`, `recv` of chan.go.
+
+use core::mem::{ManuallyDrop, MaybeUninit};
+use core::panic::Location;
+use core::time::Duration;
+use std::time::Instant;
+
+use crate::channel::buffer::Block;
+use crate::channel::hchan::{Hchan, Locked, NEVER};
+use crate::gmp::WaitReason;
+use crate::proc::park::{check_goexit, note_place};
+use crate::proc::{Entered, enter, enter_preemptible};
+use crate::sync::sudog::{self, Claimed, Sudog, WaitQueue};
+
+/// How long an operation may wait.
+#[derive(Clone, Copy)]
+pub(super) enum Patience {
+    /// Not at all.
+    None,
+    /// For a while.
+    For(Duration),
+    /// Until a point in time.
+    Until(Instant),
+    /// For as long as it takes.
+    Endless,
+}
+
+/// What remains of a patience when the operation has to wait.
+enum Limit {
+    /// It may not wait.
+    Passed,
+    /// Time of the monotonic clock, ns.
+    At(i64),
+    /// It may wait for good.
+    Never,
+}
+
+impl Patience {
+    fn limit(self) -> Limit {
+        let wait = match self {
+            Patience::None => return Limit::Passed,
+            Patience::Endless => return Limit::Never,
+            Patience::For(wait) => wait,
+            Patience::Until(deadline) => deadline.saturating_duration_since(Instant::now()),
+        };
+        if wait.is_zero() {
+            return Limit::Passed;
+        }
+        sudog::deadline(wait).map_or(Limit::Never, Limit::At)
+    }
+
+    /// Into the runtime, for an operation of this kind.
+    #[inline(always)]
+    fn enter(self) -> Entered {
+        if matches!(self, Patience::None) {
+            return enter();
+        }
+        check_goexit();
+        enter_preemptible()
+    }
+}
+
+/// A value that was not sent.
+pub(super) enum Unsent<T> {
+    /// There was no room in time.
+    NoRoom(T),
+    /// The channel is closed.
+    Closed(T),
+}
+
+/// Why nothing was received.
+pub(super) enum Missed {
+    /// Nothing came in time.
+    Nothing,
+    /// The channel is closed and empty.
+    Closed,
+}
+
+/// What a sender is to do.
+enum Offer {
+    /// The value is in the buffer.
+    Stored,
+    /// Give the value to this receiver.
+    Hand(Claimed),
+    /// Come back with a block.
+    NeedsBlock,
+    NoRoom,
+    Closed,
+}
+
+impl<T> Hchan<T> {
+    /// Sends a value.
+    #[inline(always)]
+    pub(super) fn send(&self, value: T, patience: Patience, at: &'static Location<'static>) -> Result<(), Unsent<T>> {
+        let inside = patience.enter();
+        let locked = self.lock();
+        if locked.is_between() && !locked.is_closed() && locked.buffer().can_write() {
+            // SAFETY: there is room, and the cursor need not be turned.
+            unsafe { locked.buffer().write(value) };
+            locked.set_len(locked.len() + 1);
+            return Ok(());
+        }
+        self.send_at_edge(inside, locked, value, patience, at)
+    }
+
+    #[inline(never)]
+    fn send_at_edge(
+        &self,
+        inside: Entered,
+        locked: Locked<'_, T>,
+        value: T,
+        patience: Patience,
+        at: &'static Location<'static>,
+    ) -> Result<(), Unsent<T>> {
+        let value = ManuallyDrop::new(value);
+        // SAFETY: the value is not used again if the answer is that it was stored.
+        match unsafe { self.offer(&locked, &raw const *value) } {
+            Offer::Stored => Ok(()),
+            Offer::Hand(receiver) => {
+                drop(locked);
+                // SAFETY: a receiver's place is for one T and empty; it is ours until the ready (SU2). The value is not used again (TR1).
+                unsafe { receiver.elem().cast::<T>().write((&raw const *value).read()) };
+                receiver.wake(true);
+                Ok(())
+            }
+            Offer::Closed => Err(Unsent::Closed(ManuallyDrop::into_inner(value))),
+            Offer::NoRoom => self.send_waiting(inside, locked, value, patience, at),
+            Offer::NeedsBlock => {
+                drop(locked);
+                drop(inside);
+                self.send_with_block(ManuallyDrop::into_inner(value), patience, at)
+            }
+        }
+    }
+
+    /// Finds out what becomes of a value.
+    ///
+    /// # Safety
+    ///
+    /// - `value` can be read; if the answer is `Stored`, it was moved out.
+    unsafe fn offer(&self, locked: &Locked<'_, T>, value: *const T) -> Offer {
+        if locked.is_closed() {
+            return Offer::Closed;
+        }
+        let len = locked.len();
+        if len == 0 {
+            // SAFETY: the channel is locked.
+            if let Some(receiver) = unsafe { self.recvq.dequeue() } {
+                return Offer::Hand(receiver);
+            }
+        }
+        if locked.is_full() {
+            return Offer::NoRoom;
+        }
+        let buffer = locked.buffer();
+        if !buffer.can_write() && !buffer.turn_write() {
+            return Offer::NeedsBlock;
+        }
+        // SAFETY: there is room, the cursor was turned, and the caller lets the value be moved.
+        unsafe { buffer.write(value.read()) };
+        locked.set_len(len + 1);
+        Offer::Stored
+    }
+
+    /// The writer needs a block: allocates one outside of the runtime and starts again.
+    #[cold]
+    #[inline(never)]
+    fn send_with_block(&self, value: T, patience: Patience, at: &'static Location<'static>) -> Result<(), Unsent<T>> {
+        let block = Block::new();
+        let inside = enter();
+        let locked = self.lock();
+        let not_needed = locked.buffer().offer(block);
+        // There is a spare block now, and the lock is held: this does not come back here.
+        let result = self.send_at_edge(inside, locked, value, patience, at);
+        drop(not_needed);
+        result
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn send_waiting(
+        &self,
+        inside: Entered,
+        locked: Locked<'_, T>,
+        value: ManuallyDrop<T>,
+        patience: Patience,
+        at: &'static Location<'static>,
+    ) -> Result<(), Unsent<T>> {
+        let elem = (&raw const *value).cast_mut().cast::<()>();
+        let outcome = self.wait(&inside, locked, &self.sendq, elem, WaitReason::ChanSend, patience, at);
+        match outcome {
+            // The receiver has moved the value out (TR1).
+            Waited::Success => Ok(()),
+            Waited::Closed => Err(Unsent::Closed(ManuallyDrop::into_inner(value))),
+            Waited::TimedOut => Err(Unsent::NoRoom(ManuallyDrop::into_inner(value))),
+        }
+    }
+
+    /// Receives a value.
+    #[inline(always)]
+    pub(super) fn recv(&self, patience: Patience, at: &'static Location<'static>) -> Result<T, Missed> {
+        let inside = patience.enter();
+        let locked = self.lock();
+        if locked.is_between() && locked.buffer().can_read() {
+            return Ok(take(&locked));
+        }
+        self.recv_at_edge(inside, locked, patience, at)
+    }
+
+    #[inline(never)]
+    fn recv_at_edge(
+        &self,
+        inside: Entered,
+        locked: Locked<'_, T>,
+        patience: Patience,
+        at: &'static Location<'static>,
+    ) -> Result<T, Missed> {
+        if locked.len() != 0 {
+            let read_to_end = if locked.buffer().can_read() { None } else { locked.buffer().turn_read() };
+            let value = self.take_and_refill(locked);
+            // A block that is left over is freed outside.
+            drop(inside);
+            drop(read_to_end);
+            return Ok(value);
+        }
+        // SAFETY: the channel is locked.
+        if let Some(sender) = unsafe { self.sendq.dequeue() } {
+            // Without a buffer the value goes from hand to hand.
+            drop(locked);
+            // SAFETY: a sender's place holds a T, which is ours until the ready (SU2), and which the sender then forgets (TR1).
+            let value = unsafe { sender.elem().cast::<T>().read() };
+            sender.wake(true);
+            return Ok(value);
+        }
+        if locked.is_closed() {
+            return Err(Missed::Closed);
+        }
+        self.recv_waiting(inside, locked, patience, at)
+    }
+
+    /// Takes the first value; if a sender waits for room, its value goes to the tail.
+    #[inline(always)]
+    fn take_and_refill(&self, locked: Locked<'_, T>) -> T {
+        if !locked.is_full() {
+            return take(&locked);
+        }
+        // SAFETY: the channel is locked.
+        let Some(sender) = (unsafe { self.sendq.dequeue() }) else { return take(&locked) };
+        let buffer = locked.buffer();
+        // SAFETY: there is a value, and the caller has turned the cursor.
+        let value = unsafe { buffer.read() };
+        if !buffer.can_write() {
+            // Only a ring can be full, and a ring turns without a block.
+            buffer.turn_write();
+        }
+        // SAFETY: a sender's place holds a T, which is ours until the ready (SU2), and which the sender then forgets (TR1).
+        let next = unsafe { sender.elem().cast::<T>().read() };
+        // SAFETY: a value was just taken out, so there is room, and the cursor was turned.
+        unsafe { buffer.write(next) };
+        drop(locked);
+        sender.wake(true);
+        value
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn recv_waiting(
+        &self,
+        inside: Entered,
+        locked: Locked<'_, T>,
+        patience: Patience,
+        at: &'static Location<'static>,
+    ) -> Result<T, Missed> {
+        let mut place = MaybeUninit::<T>::uninit();
+        let reason = if self.has(NEVER) { WaitReason::ChanReceiveNil } else { WaitReason::ChanReceive };
+        match self.wait(&inside, locked, &self.recvq, place.as_mut_ptr().cast(), reason, patience, at) {
+            // SAFETY: success means that a sender has written the value.
+            Waited::Success => Ok(unsafe { place.assume_init() }),
+            Waited::Closed => Err(Missed::Closed),
+            Waited::TimedOut => Err(Missed::Nothing),
+        }
+    }
+
+    /// Queues the caller and parks it.
+    #[inline(always)]
+    #[expect(clippy::too_many_arguments, reason = "the two callers differ in all of them")]
+    fn wait(
+        &self,
+        inside: &Entered,
+        locked: Locked<'_, T>,
+        queue: &WaitQueue,
+        elem: *mut (),
+        reason: WaitReason,
+        patience: Patience,
+        at: &'static Location<'static>,
+    ) -> Waited {
+        let until = match patience.limit() {
+            Limit::Passed => return Waited::TimedOut,
+            Limit::At(when) => Some(when),
+            Limit::Never => None,
+        };
+        note_place(inside, at);
+        let sg = Sudog::new(inside.g(), elem, until.is_some());
+        // SAFETY: the channel is locked, and `sg` stays on this frame, which does not end before it has left the queue: readied by a dequeuer, or
+        // removed below.
+        unsafe { queue.push_back(&sg) };
+        let in_time = match until {
+            None => {
+                sudog::park(inside, locked.keep(), reason);
+                true
+            }
+            Some(when) => sudog::park_until(inside, locked.keep(), reason, when),
+        };
+        if !in_time {
+            let _locked = self.lock();
+            // SAFETY: the channel is locked, and `sg` was in this queue only.
+            unsafe { queue.remove(&sg) };
+            return Waited::TimedOut;
+        }
+        if sg.succeeded() { Waited::Success } else { Waited::Closed }
+    }
+}
+
+/// How a wait ended.
+enum Waited {
+    Success,
+    Closed,
+    TimedOut,
+}
+
+/// Takes the first value; there is one, and the cursor need not be turned.
+#[inline(always)]
+fn take<T>(locked: &Locked<'_, T>) -> T {
+    let len = locked.len() - 1;
+    // SAFETY: there is a value, and the callers have looked at the cursor.
+    let value = unsafe { locked.buffer().read() };
+    locked.set_len(len);
+    if len == 0 {
+        locked.buffer().rewind();
+    }
+    value
+}

@@ -1,0 +1,205 @@
+//! Where Gs come from: slabs of all-zero memory, a central list of dead ones, and pages that were given back to the system.
+//!
+//! *Why here.* Floor 3: memory of the nouns; when to sweep is decided in `bgsweep`.
+//!
+//! *Invariants.* A1. A slab is never unmapped (G1). A2. A dead G is in exactly one place: a P's free list, the central list, or a page in
+//! `empty_pages`, where it is all-zero memory. A3. Only pages whose every G is dead and on the central list are discarded.
+//!
+//! *Locks.* `CENTRAL`, a leaf.
+//!
+//! *Go:* `gfget`, `gfput`, `malg`; Go never gives a G's memory back.
+
+use core::ptr::{NonNull, null_mut};
+use core::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
+
+use crate::base::lock::Lock;
+use crate::base::mapvec::MapVec;
+use crate::base::throw::throw;
+use crate::gmp::{G, GList, GPtr};
+use crate::os;
+
+const SLAB_BYTES: usize = 1 << 20;
+const SLAB_GS: usize = SLAB_BYTES / size_of::<G>();
+const PAGE_BYTES: usize = 4096;
+const PAGE_GS: usize = PAGE_BYTES / size_of::<G>();
+const SLAB_PAGES: usize = SLAB_BYTES / PAGE_BYTES;
+/// Enough for 128 million goroutines.
+const MAX_SLABS: usize = 32 << 10;
+/// Gs that move between a P and the central list at a time.
+pub(crate) const BATCH: usize = 32;
+
+static SLABS: [AtomicPtr<G>; MAX_SLABS] = [const { AtomicPtr::new(null_mut()) }; MAX_SLABS];
+static SLAB_COUNT: AtomicUsize = AtomicUsize::new(0);
+
+struct Central {
+    free: GList,
+    /// Gs of the newest slab that were handed out.
+    used: usize,
+    /// Page numbers (slab * SLAB_PAGES + page) whose memory is with the system.
+    empty_pages: MapVec<u32>,
+}
+
+static CENTRAL: Lock<Central> = Lock::new(Central { free: GList::new(), used: SLAB_GS, empty_pages: MapVec::new() });
+
+/// Moves up to [`BATCH`] dead Gs to `to`, making new ones if there are none.
+#[cold]
+pub(crate) fn refill(to: &mut GList) {
+    let mut central = CENTRAL.lock();
+    for _ in 0..BATCH {
+        let Some(gp) = central.free.pop_front() else { break };
+        to.push_front(gp);
+    }
+    if !to.is_empty() {
+        return;
+    }
+    if let Some(page) = central.empty_pages.pop() {
+        let slab = SLABS[page as usize / SLAB_PAGES].load(Ordering::Relaxed);
+        add(to, slab, (page as usize % SLAB_PAGES) * PAGE_GS, PAGE_GS);
+        return;
+    }
+    if central.used == SLAB_GS {
+        add_slab();
+        central.used = 0;
+    }
+    let slab = SLABS[SLAB_COUNT.load(Ordering::Relaxed) - 1].load(Ordering::Relaxed);
+    add(to, slab, central.used, BATCH);
+    central.used += BATCH;
+}
+
+fn add(to: &mut GList, slab: *mut G, first: usize, count: usize) {
+    // Pushed to the front in descending order, so that they are handed out in address order.
+    for index in (first..first + count).rev() {
+        // SAFETY: the index is below SLAB_GS, so the address is within the slab, which is never unmapped (A1).
+        let gp = unsafe { NonNull::new_unchecked(slab.add(index)) };
+        to.push_front(GPtr::new(gp));
+    }
+}
+
+fn add_slab() {
+    let count = SLAB_COUNT.load(Ordering::Relaxed);
+    if count == MAX_SLABS {
+        throw("too many goroutines");
+    }
+    let Ok(memory) = os::reserve(SLAB_BYTES) else { throw("out of memory allocating goroutines") };
+    SLABS[count].store(memory.as_ptr().cast(), Ordering::Relaxed);
+    // Release: pairs with the Acquire in `for_each`.
+    SLAB_COUNT.store(count + 1, Ordering::Release);
+}
+
+/// Takes back `count` Gs of a P's list, or all.
+pub(crate) fn give_back(from: &mut GList, count: usize) {
+    let mut batch = GList::new();
+    for _ in 0..count {
+        let Some(gp) = from.pop_front() else { break };
+        batch.push_back(gp);
+    }
+    CENTRAL.lock().free.append(&mut batch);
+}
+
+/// Takes back one G.
+pub(crate) fn give_back_one(gp: GPtr) {
+    CENTRAL.lock().free.push_front(gp);
+}
+
+/// Calls `visit` for every G ever handed out; dead ones included.
+pub(crate) fn for_each(mut visit: impl FnMut(GPtr)) {
+    // Acquire: pairs with the Release in `add_slab`.
+    for slab in &SLABS[..SLAB_COUNT.load(Ordering::Acquire)] {
+        let slab = slab.load(Ordering::Relaxed);
+        for index in 0..SLAB_GS {
+            // SAFETY: within the slab, which is never unmapped (A1).
+            visit(GPtr::new(unsafe { NonNull::new_unchecked(slab.add(index)) }));
+        }
+    }
+}
+
+/// Bytes of address space that Gs occupy, and how many of them are with the system.
+pub(crate) fn memory() -> (usize, usize) {
+    let slabs = SLAB_COUNT.load(Ordering::Relaxed) * SLAB_BYTES;
+    (slabs, CENTRAL.lock().empty_pages.len() * PAGE_BYTES)
+}
+
+/// Gives the memory of whole pages of dead Gs back to the system, except about `keep` Gs; returns the bytes.
+pub(crate) fn sweep(keep: usize) -> usize {
+    let mut free = GList::new();
+    {
+        let mut central = CENTRAL.lock();
+        if central.free.len() <= keep + BATCH {
+            return 0;
+        }
+        free.append(&mut central.free);
+    }
+    let page_count = SLAB_COUNT.load(Ordering::Relaxed) * SLAB_PAGES;
+    let bases = SlabIndex::new();
+    let mut dead_in_page = MapVec::new();
+    for _ in 0..page_count {
+        dead_in_page.push(0u8);
+    }
+    let mut all = GList::new();
+    while let Some(gp) = free.pop_front() {
+        dead_in_page[bases.page_of(gp)] += 1;
+        all.push_back(gp);
+    }
+    let mut kept = GList::new();
+    let mut pages = MapVec::new();
+    while let Some(gp) = all.pop_front() {
+        let page = bases.page_of(gp);
+        let dead = &mut dead_in_page[page];
+        if usize::from(*dead) < PAGE_GS && *dead != u8::MAX || kept.len() < keep {
+            // A page with one kept G is kept whole: mark it as never full.
+            *dead = 0;
+            kept.push_back(gp);
+        } else if *dead != u8::MAX {
+            *dead = u8::MAX;
+            pages.push(page as u32);
+        }
+    }
+    CENTRAL.lock().free.append(&mut kept);
+    discard(&mut pages)
+}
+
+/// Gives the pages to the system, then records them as empty (A2, A3).
+fn discard(pages: &mut MapVec<u32>) -> usize {
+    let bytes = pages.len() * PAGE_BYTES;
+    let mut ranges = [(0usize, 0usize); 256];
+    while !pages.is_empty() {
+        let mut count = 0;
+        let mut taken = [0u32; 256];
+        while count < ranges.len() {
+            let Some(page) = pages.pop() else { break };
+            let slab = SLABS[page as usize / SLAB_PAGES].load(Ordering::Relaxed) as usize;
+            ranges[count] = (slab + (page as usize % SLAB_PAGES) * PAGE_BYTES, PAGE_BYTES);
+            taken[count] = page;
+            count += 1;
+        }
+        // SAFETY: every G on these pages is dead and on no list (A3), and zero pages are valid dead Gs (G2).
+        unsafe { os::discard_many(&ranges[..count]) };
+        let mut central = CENTRAL.lock();
+        for &page in &taken[..count] {
+            central.empty_pages.push(page);
+        }
+    }
+    bytes
+}
+
+/// Slab numbers by address, for one sweep.
+struct SlabIndex(MapVec<(usize, u32)>);
+
+impl SlabIndex {
+    fn new() -> SlabIndex {
+        let mut bases = MapVec::new();
+        // Acquire: pairs with the Release in `add_slab`.
+        for (number, slab) in SLABS[..SLAB_COUNT.load(Ordering::Acquire)].iter().enumerate() {
+            bases.push((slab.load(Ordering::Relaxed) as usize, number as u32));
+        }
+        bases.sort_unstable();
+        SlabIndex(bases)
+    }
+
+    fn page_of(&self, gp: GPtr) -> usize {
+        let address = gp.as_ptr() as usize;
+        let bases: &[(usize, u32)] = &self.0;
+        let (base, number) = bases[bases.partition_point(|&(base, _)| base <= address) - 1];
+        number as usize * SLAB_PAGES + (address - base) / PAGE_BYTES
+    }
+}

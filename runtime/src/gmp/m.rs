@@ -1,0 +1,243 @@
+//! A thread: one of ours, which runs the scheduler on its own stack (g0), or a foreign one that uses the runtime.
+//!
+//! *Why here.* Floor 3: data; starting, parking and waking threads is `proc::mstart` and `proc::wake`.
+//!
+//! *Invariants.* M1. An M is never freed or retired: goroutines may have it as home. M2. Cells are touched by the M's own thread only,
+//! except `link`, `parked`, `nextp` and `inbox`, which are the scheduler lock's. M3. The TLS word of a thread is its M or null.
+//! M4. `p` is null or the P whose `m` is this M (C3).
+//!
+//! *Locks.* None of its own.
+//!
+//! *Go:* `m` of runtime2.go.
+
+use core::cell::Cell;
+use core::ptr::{NonNull, null_mut};
+use core::sync::atomic::{AtomicBool, AtomicI32, AtomicPtr, AtomicU32, Ordering};
+
+use crate::base::list::Linked;
+use crate::base::note::Note;
+use crate::base::rand::Rand;
+use crate::base::throw::throw;
+use crate::base::{lock::Lock, tls};
+use crate::gmp::claim::Claim;
+use crate::gmp::{G, GList, GPtr, MList, MPtr, P, PPtr, Switch};
+use crate::os;
+
+/// A thread as the scheduler sees it.
+#[repr(C)]
+pub(crate) struct M {
+    /// Inside or outside, and what wants its attention: a cache line of its own.
+    pub(crate) claim: Claim,
+    /// The P it owns (C3, M4).
+    p: AtomicPtr<P>,
+    /// The goroutine it runs, null on g0. For a foreign thread: the G that stands for it.
+    curg: AtomicPtr<G>,
+    /// Small number, in creation order; m0 is 0.
+    pub(crate) id: u32,
+    /// Not a thread of the runtime: it parks by sleeping and never owns a P.
+    pub(crate) foreign: bool,
+    /// Stands for the thread's own stack.
+    pub(crate) g0: Cell<Option<GPtr>>,
+    /// Bounds of the thread's own stack, low and high.
+    pub(crate) stack: Cell<(usize, usize)>,
+    /// Address of the thread's TLS word, for the self-check.
+    pub(crate) tls_slot: Cell<*mut *mut ()>,
+    /// Kernel thread id; 0 until the thread runs.
+    pub(crate) tid: AtomicU32,
+    /// Clock id of the thread's CPU time, for sysmon.
+    pub(crate) cpu_clock: AtomicI32,
+    /// Descriptor of `/proc/self/task/TID/stat`, -1 without.
+    pub(crate) stat_fd: AtomicI32,
+    /// Counted among the spinning Ms.
+    pub(crate) spinning: AtomicBool,
+    /// In `stopm` or dedicated and waiting (scheduler lock).
+    pub(crate) parked: AtomicBool,
+    /// On the list of idle Ms (scheduler lock).
+    pub(crate) idle_listed: Cell<bool>,
+    /// The P that whoever wakes it hands over (scheduler lock, then the note).
+    pub(crate) nextp: Cell<Option<PPtr>>,
+    /// Wired goroutines that wait for this thread (scheduler lock).
+    pub(crate) inbox: Cell<GList>,
+    /// Hint that `inbox` is not empty, so that the scheduler loop looks without the lock.
+    pub(crate) has_mail: AtomicBool,
+    /// What the goroutine said that has just stopped here.
+    pub(crate) said: Cell<Switch>,
+    /// Traceback mode: what the goroutine that is resumed next is to call instead of going on (`proc::traceback`).
+    pub(crate) look: Cell<Option<fn()>>,
+    /// Next idle M (scheduler lock).
+    link: Cell<Option<MPtr>>,
+    /// What it sleeps on.
+    pub(crate) note: Note,
+    /// The goroutine that has this thread for itself.
+    pub(crate) locked_g: AtomicPtr<G>,
+    /// Nesting of `lock_os_thread` by the user.
+    pub(crate) locked_external: Cell<u32>,
+    /// Nesting of locks by the runtime itself.
+    pub(crate) locked_internal: Cell<u32>,
+    /// The goroutine that is suspended here while it unwinds: until it goes on, no other one may see the thread's panic count.
+    pub(crate) unwinder: Cell<Option<GPtr>>,
+    /// What came for this thread meanwhile.
+    pub(crate) put_off: Cell<GList>,
+    /// A goroutine ended while it had the thread locked: it runs only goroutines wired to it.
+    pub(crate) tainted: Cell<bool>,
+    /// Random numbers for stealing.
+    pub(crate) rand: Cell<Rand>,
+    /// Next in `ALL`.
+    all_link: AtomicPtr<M>,
+    /// Start function for threads with a special job (sysmon).
+    pub(crate) start: Cell<Option<fn() -> !>>,
+    /// Its P was taken because its goroutine computes, and it has not come back yet.
+    pub(crate) computing: AtomicBool,
+}
+
+/// Memory for Ms that was not used yet: address and bytes left. Own mappings, because an M can be made where nothing may be allocated.
+static ROOM: Lock<(usize, usize)> = Lock::new((0, 0));
+const ROOM_BYTES: usize = 64 << 10;
+
+fn allocate() -> NonNull<M> {
+    let size = size_of::<M>().next_multiple_of(align_of::<M>());
+    let mut room = ROOM.lock();
+    if room.1 < size {
+        let Ok(memory) = os::reserve(ROOM_BYTES) else { throw("out of memory making a thread") };
+        *room = (memory.as_ptr().expose_provenance(), ROOM_BYTES);
+    }
+    let place = core::ptr::with_exposed_provenance_mut::<M>(room.0);
+    *room = (room.0 + size, room.1 - size);
+    let Some(place) = NonNull::new(place) else { throw("a mapping at address zero") };
+    place
+}
+
+/// Head of the list of all Ms, newest first.
+static ALL: AtomicPtr<M> = AtomicPtr::new(null_mut());
+/// Foreign Ms whose thread has ended, for the next foreign thread.
+static FOREIGN_FREE: Lock<MList> = Lock::new(MList::new());
+
+impl M {
+    /// Makes an M and puts it on the list of all. It stays there for good (M1).
+    pub(crate) fn create(id: u32, foreign: bool, seed: u64) -> MPtr {
+        let m = M {
+            claim: Claim::new(),
+            p: AtomicPtr::new(null_mut()),
+            curg: AtomicPtr::new(null_mut()),
+            id,
+            foreign,
+            g0: Cell::new(None),
+            stack: Cell::new((0, 0)),
+            tls_slot: Cell::new(null_mut()),
+            tid: AtomicU32::new(0),
+            cpu_clock: AtomicI32::new(0),
+            stat_fd: AtomicI32::new(-1),
+            spinning: AtomicBool::new(false),
+            parked: AtomicBool::new(false),
+            idle_listed: Cell::new(false),
+            nextp: Cell::new(None),
+            inbox: Cell::new(GList::new()),
+            has_mail: AtomicBool::new(false),
+            said: Cell::new(Switch::Yield),
+            look: Cell::new(None),
+            link: Cell::new(None),
+            note: Note::new(),
+            locked_g: AtomicPtr::new(null_mut()),
+            locked_external: Cell::new(0),
+            locked_internal: Cell::new(0),
+            unwinder: Cell::new(None),
+            put_off: Cell::new(GList::new()),
+            tainted: Cell::new(false),
+            rand: Cell::new(Rand::new(seed)),
+            all_link: AtomicPtr::new(null_mut()),
+            start: Cell::new(None),
+            computing: AtomicBool::new(false),
+        };
+        let place = allocate();
+        // SAFETY: `allocate` gives memory of this size and alignment that nobody else knows and that is never unmapped.
+        unsafe { place.write(m) };
+        let mp = MPtr::new(place);
+        let mut head = ALL.load(Ordering::Relaxed);
+        loop {
+            mp.all_link.store(head, Ordering::Relaxed);
+            // Release: pairs with the Acquire in `all`: whoever finds the M finds it initialised.
+            match ALL.compare_exchange_weak(head, mp.as_ptr(), Ordering::Release, Ordering::Relaxed) {
+                Ok(_) => return mp,
+                Err(seen) => head = seen,
+            }
+        }
+    }
+
+    /// All Ms, newest first.
+    pub(crate) fn all() -> impl Iterator<Item = MPtr> {
+        // Acquire: pairs with the Release in `create`.
+        let mut next = MPtr::from_raw(ALL.load(Ordering::Acquire));
+        core::iter::from_fn(move || {
+            let mp = next?;
+            next = MPtr::from_raw(mp.all_link.load(Ordering::Relaxed));
+            Some(mp)
+        })
+    }
+
+    /// A foreign M of a thread that has ended, if there is one.
+    pub(crate) fn reuse_foreign() -> Option<MPtr> {
+        FOREIGN_FREE.lock().pop_front()
+    }
+
+    /// Keeps the M of a foreign thread that ends.
+    pub(crate) fn retire_foreign(mp: MPtr) {
+        debug_assert!(mp.foreign, "our own Ms are never retired (M1)");
+        FOREIGN_FREE.lock().push_front(mp);
+    }
+
+    /// The P it owns, if any (C3).
+    #[inline(always)]
+    pub(crate) fn p(&self) -> Option<PPtr> {
+        PPtr::from_raw(self.p.load(Ordering::Relaxed))
+    }
+
+    /// Changes the owned P; only inside (C3), or by sysmon behind its barrier.
+    #[inline(always)]
+    pub(crate) fn set_p(&self, pp: Option<PPtr>) {
+        self.p.store(pp.map_or(null_mut(), PPtr::as_ptr), Ordering::Relaxed);
+    }
+
+    /// The goroutine it runs.
+    #[inline(always)]
+    pub(crate) fn curg(&self) -> Option<GPtr> {
+        GPtr::from_raw(self.curg.load(Ordering::Relaxed))
+    }
+
+    /// Changes the running goroutine; only by the M's thread.
+    #[inline(always)]
+    pub(crate) fn set_curg(&self, gp: Option<GPtr>) {
+        self.curg.store(gp.map_or(null_mut(), GPtr::as_ptr), Ordering::Relaxed);
+    }
+
+    /// Whether a goroutine has the thread for itself, or left it tainted.
+    pub(crate) fn is_dedicated(&self) -> bool {
+        self.tainted.get() || self.locked_external.get() > 0 || self.locked_internal.get() > 0
+    }
+
+    /// A random number below `n`.
+    pub(crate) fn random_below(&self, n: u32) -> u32 {
+        let mut rand = self.rand.replace(Rand::new(0));
+        let value = rand.below(n);
+        self.rand.set(rand);
+        value
+    }
+}
+
+// SAFETY: the two functions read and write one cell that nothing else touches.
+unsafe impl Linked for M {
+    #[inline(always)]
+    unsafe fn next(node: NonNull<M>) -> Option<NonNull<M>> {
+        MPtr::new(node).link.get().map(MPtr::non_null)
+    }
+
+    #[inline(always)]
+    unsafe fn set_next(node: NonNull<M>, next: Option<NonNull<M>>) {
+        MPtr::new(node).link.set(next.map(MPtr::new));
+    }
+}
+
+/// The M of the calling thread; None on a thread that has not used the runtime (M3).
+#[inline(always)]
+pub(crate) fn current() -> Option<MPtr> {
+    MPtr::from_raw(tls::get().cast())
+}

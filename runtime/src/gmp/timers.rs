@@ -1,0 +1,340 @@
+//! Timers: a four-way heap per P, with lazy cancellation.
+//!
+//! *Why here.* Floor 3: data under one lock; running what is due is `proc::timer`.
+//!
+//! A heap entry holds a due time of its own. Cancelling or postponing changes only the timer; its entry stays and is looked at again when
+//! it comes to the top: dropped, pushed back to the later time, or fired. Advancing adds a second entry. `Timer::entries` counts them, so
+//! that the memory of the timer is not reused while the heap still knows its address.
+//!
+//! *Invariants.* T1. A timer's fields are under the lock of the heap that `heap` names; `heap` changes only under that lock and only while
+//! it has no entries, or with all its entries (a P that stops). T2. An armed timer has an entry that is due no later than `when`.
+//! T3. `min_when` is the time of the top entry, 0 when there is none.
+//!
+//! *Locks.* One per heap, rank 3; callbacks run without it.
+//!
+//! *Go:* time.go; the lazy entries are its `modified` and `zombie` states in another dress.
+
+use core::cell::Cell;
+use core::ptr::NonNull;
+use core::sync::atomic::{AtomicI64, AtomicPtr, AtomicU32, AtomicUsize, Ordering};
+
+use crate::base::lock::Lock;
+use crate::base::mapvec::MapVec;
+use crate::base::shim::backoff;
+
+/// What happens when a timer is due: on g0, without locks; must not panic.
+pub(crate) type TimerCallback = fn(NonNull<Timer>, i64);
+
+/// Bits of `Timer::state`.
+const ARMED: u32 = 1;
+const FIRING: u32 = 2;
+/// The owner is gone: whoever drops the last entry frees the memory.
+const ABANDONED: u32 = 4;
+/// One heap entry.
+const ENTRY: u32 = 8;
+
+/// One timer; all-zero is a valid unarmed one.
+#[repr(C)]
+pub(crate) struct Timer {
+    /// When it is due, ns of the monotonic clock (T1).
+    when: Cell<i64>,
+    /// The heap that holds its entries (T1).
+    heap: AtomicPtr<TimerHeap>,
+    /// ARMED | FIRING | ABANDONED, and the number of heap entries in the upper bits.
+    state: AtomicU32,
+    /// Counts armings, so that an expiry can be told from the next one.
+    pub(crate) seq: AtomicU32,
+    /// What to do (T1).
+    callback: Cell<Option<TimerCallback>>,
+}
+
+#[derive(Clone, Copy)]
+struct Entry {
+    when: i64,
+    timer: NonNull<Timer>,
+}
+
+/// The timers of one P.
+pub(crate) struct TimerHeap {
+    entries: Lock<MapVec<Entry>>,
+    min_when: AtomicI64,
+    /// Entries whose timer is not armed, roughly.
+    stale: AtomicUsize,
+}
+
+// SAFETY: entries hold addresses of timers whose fields are under this heap's lock (T1).
+unsafe impl Send for TimerHeap {}
+// SAFETY: as for Send; all access goes through the lock or atomics.
+unsafe impl Sync for TimerHeap {}
+
+/// A timer that was taken off a heap because it is due, and must be fired.
+#[must_use]
+pub(crate) struct Due {
+    timer: NonNull<Timer>,
+    callback: TimerCallback,
+}
+
+impl Due {
+    /// Runs the callback.
+    pub(crate) fn fire(self, now: i64) {
+        (self.callback)(self.timer, now);
+    }
+}
+
+impl Timer {
+    /// The owner lets go of an unarmed timer. True: no heap knows its address, so the memory is free. False: whoever takes the last
+    /// entry off its heap gets it as [`Top::Released`] (G3).
+    #[inline(always)]
+    pub(crate) fn abandon(&self) -> bool {
+        if self.state.load(Ordering::Relaxed) == 0 {
+            return true;
+        }
+        // AcqRel: pairs with the same in `pop_due`: exactly one of the two sees the other's bit.
+        if self.state.fetch_or(ABANDONED, Ordering::AcqRel) >= ENTRY {
+            return false;
+        }
+        self.reset();
+        true
+    }
+
+    /// Makes the memory of a released timer a valid unarmed timer again.
+    pub(crate) fn reset(&self) {
+        self.state.store(0, Ordering::Relaxed);
+    }
+
+    /// Arms the timer for `when` on `heap`, or on the heap that still has an entry of it. An armed timer is moved.
+    pub(crate) fn arm(&self, heap: &TimerHeap, when: i64, callback: TimerCallback) -> Armed {
+        loop {
+            // Acquire: pairs with the Release stores of `heap` here and in `move_all`.
+            let known = self.heap.load(Ordering::Acquire);
+            // SAFETY: heaps are parts of Ps, which are never freed (G1).
+            let target = unsafe { known.as_ref() }.unwrap_or(heap);
+            let mut entries = target.entries.lock();
+            if self.heap.load(Ordering::Relaxed) != known {
+                continue;
+            }
+            let state = self.state.load(Ordering::Relaxed);
+            if state < ENTRY && !core::ptr::eq(target, heap) {
+                // No entries: it may move to the caller's heap.
+                // Release: pairs with the Acquire above.
+                self.heap.store(core::ptr::null_mut(), Ordering::Release);
+                continue;
+            }
+            self.heap.store(core::ptr::from_ref(target).cast_mut(), Ordering::Release);
+            let queued_early_enough = state >= ENTRY && self.when.get() <= when;
+            self.when.set(when);
+            self.callback.set(Some(callback));
+            self.seq.store(self.seq.load(Ordering::Relaxed).wrapping_add(1), Ordering::Relaxed);
+            if queued_early_enough {
+                if state & ARMED == 0 {
+                    target.stale.store(target.stale.load(Ordering::Relaxed).saturating_sub(1), Ordering::Relaxed);
+                }
+                self.state.store(state | ARMED, Ordering::Relaxed);
+                return Armed { earliest_changed: false };
+            }
+            if state >= ENTRY && state & ARMED != 0 {
+                target.stale.fetch_add(1, Ordering::Relaxed);
+            }
+            self.state.store((state | ARMED) + ENTRY, Ordering::Relaxed);
+            let earliest_changed = target.push(&mut entries, Entry { when, timer: NonNull::from(self) });
+            return Armed { earliest_changed };
+        }
+    }
+
+    /// Disarms the timer. True if that prevented its expiry; false if it was not armed or has fired. When it is being fired at this
+    /// moment, waits for the callback's end, so that after the return nothing of this arming can still happen.
+    pub(crate) fn cancel(&self) -> bool {
+        loop {
+            let known = self.heap.load(Ordering::Acquire);
+            // SAFETY: heaps are parts of Ps, which are never freed (G1).
+            let Some(heap) = (unsafe { known.as_ref() }) else { return false };
+            let mut entries = heap.entries.lock();
+            if self.heap.load(Ordering::Relaxed) != known {
+                continue;
+            }
+            let state = self.state.load(Ordering::Relaxed);
+            if state & ARMED != 0 {
+                self.state.store(state & !ARMED, Ordering::Relaxed);
+                heap.stale.fetch_add(1, Ordering::Relaxed);
+                heap.hasten_stale(&mut entries);
+                return true;
+            }
+            drop(entries);
+            let mut rounds = 0u32;
+            // Acquire: pairs with the Release in `fired`.
+            while self.state.load(Ordering::Acquire) & FIRING != 0 {
+                backoff(&mut rounds);
+            }
+            return false;
+        }
+    }
+
+    /// Ends the firing; the last thing a callback that can be cancelled does with the timer.
+    pub(crate) fn fired(&self) {
+        // Release: pairs with the Acquire in `cancel`.
+        self.state.fetch_and(!FIRING, Ordering::Release);
+    }
+}
+
+/// What arming did to the heap.
+#[must_use]
+pub(crate) struct Armed {
+    /// The heap's earliest time is an earlier one now: a sleeping poller may have to be told.
+    pub(crate) earliest_changed: bool,
+}
+
+/// What came to the top of a heap.
+pub(crate) enum Top {
+    /// Fire it.
+    Due(Due),
+    /// Its owner had abandoned it and this was its last entry: the memory is free.
+    Released(NonNull<Timer>),
+    /// Nothing is due.
+    Nothing,
+}
+
+impl TimerHeap {
+    /// An empty heap.
+    pub(crate) const fn new() -> TimerHeap {
+        TimerHeap { entries: Lock::new(MapVec::new()), min_when: AtomicI64::new(0), stale: AtomicUsize::new(0) }
+    }
+
+    /// When the earliest entry is due; 0 when there is none. It may be one that will turn out cancelled.
+    #[inline(always)]
+    pub(crate) fn min_when(&self) -> i64 {
+        // SeqCst: the idle path looks at all heaps after it gave up its P, arming stores before it looks for a sleeping poller.
+        self.min_when.load(Ordering::SeqCst)
+    }
+
+    /// Entries in the heap.
+    pub(crate) fn len(&self) -> usize {
+        self.entries.lock().len()
+    }
+
+    /// Takes the next thing that is due by `now` off the heap.
+    pub(crate) fn pop_due(&self, now: i64) -> Top {
+        let mut entries = self.entries.lock();
+        loop {
+            if entries.is_empty() || entries[0].when > now {
+                return Top::Nothing;
+            }
+            let entry = entries[0];
+            // SAFETY: a timer's memory is not reused while it has an entry (`abandon`, G3).
+            let timer = unsafe { entry.timer.as_ref() };
+            let state = timer.state.load(Ordering::Relaxed);
+            if state & ARMED != 0 && timer.when.get() > entry.when {
+                // Postponed. The entry is kept even if there are others, which may be due too late (T2).
+                entries[0].when = timer.when.get();
+                sift_down(&mut entries, 0);
+                self.publish(&entries);
+                continue;
+            }
+            self.remove_top(&mut entries);
+            if state >= 2 * ENTRY {
+                // Whatever entries remain are due at some later time that nobody knows (T2).
+                timer.when.set(i64::MAX);
+            }
+            if state & ARMED != 0 {
+                timer.state.store((state - ENTRY) & !ARMED | FIRING, Ordering::Relaxed);
+                let callback = timer.callback.get().expect("an armed timer has a callback");
+                return Top::Due(Due { timer: entry.timer, callback });
+            }
+            self.stale.store(self.stale.load(Ordering::Relaxed).saturating_sub(1), Ordering::Relaxed);
+            // AcqRel: pairs with the same in `abandon`. A read-modify-write, because `fired` clears its bit without the lock.
+            let left = timer.state.fetch_sub(ENTRY, Ordering::AcqRel) - ENTRY;
+            if left == ABANDONED {
+                return Top::Released(entry.timer);
+            }
+        }
+    }
+
+    /// Moves all entries to `to`, when the P of this heap stops.
+    pub(crate) fn move_all(&self, to: &TimerHeap) {
+        let mut from = self.entries.lock();
+        let mut target = to.entries.lock();
+        while let Some(entry) = from.pop() {
+            // SAFETY: as in `pop_due`.
+            let timer = unsafe { entry.timer.as_ref() };
+            // Release: pairs with the Acquire in `arm` and `cancel`, which look again under the lock.
+            timer.heap.store(core::ptr::from_ref(to).cast_mut(), Ordering::Release);
+            to.push(&mut target, entry);
+        }
+        self.publish(&from);
+    }
+
+    /// When over a quarter of the heap is stale, makes the stale entries due at once, so that they go.
+    fn hasten_stale(&self, entries: &mut MapVec<Entry>) {
+        if self.stale.load(Ordering::Relaxed) <= entries.len() / 4 + 64 {
+            return;
+        }
+        self.stale.store(0, Ordering::Relaxed);
+        for entry in entries.iter_mut() {
+            // SAFETY: as in `pop_due`.
+            if unsafe { entry.timer.as_ref() }.state.load(Ordering::Relaxed) & ARMED == 0 {
+                entry.when = 1;
+            }
+        }
+        for place in (0..entries.len() / ARITY + 1).rev() {
+            if place < entries.len() {
+                sift_down(entries, place);
+            }
+        }
+        self.publish(entries);
+    }
+
+    fn push(&self, entries: &mut MapVec<Entry>, entry: Entry) -> bool {
+        entries.push(entry);
+        let last = entries.len() - 1;
+        let place = sift_up(entries, last);
+        if place == 0 {
+            self.publish(entries);
+        }
+        place == 0
+    }
+
+    fn remove_top(&self, entries: &mut MapVec<Entry>) {
+        let last = entries.pop().expect("the heap has a top");
+        if !entries.is_empty() {
+            entries[0] = last;
+            sift_down(entries, 0);
+        }
+        self.publish(entries);
+    }
+
+    fn publish(&self, entries: &MapVec<Entry>) {
+        let when = entries.first().map_or(0, |entry| entry.when);
+        // SeqCst: see `min_when`.
+        self.min_when.store(when, Ordering::SeqCst);
+    }
+}
+
+const ARITY: usize = 4;
+
+fn sift_up(heap: &mut [Entry], mut place: usize) -> usize {
+    let entry = heap[place];
+    while place > 0 {
+        let parent = (place - 1) / ARITY;
+        if heap[parent].when <= entry.when {
+            break;
+        }
+        heap[place] = heap[parent];
+        place = parent;
+    }
+    heap[place] = entry;
+    place
+}
+
+fn sift_down(heap: &mut [Entry], mut place: usize) {
+    let entry = heap[place];
+    loop {
+        let first = place * ARITY + 1;
+        let Some(children) = heap.get(first..heap.len().min(first + ARITY)) else { break };
+        let Some((offset, least)) = children.iter().enumerate().min_by_key(|(_, child)| child.when) else { break };
+        if least.when >= entry.when {
+            break;
+        }
+        heap[place] = *least;
+        place = first + offset;
+    }
+    heap[place] = entry;
+}

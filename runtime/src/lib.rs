@@ -1,0 +1,87 @@
+//! Go's programming model for Rust: write plain blocking code, run a million of them.
+//!
+//! ```
+//! use goruntime::{channel, go};
+//!
+//! #[goruntime::main]
+//! fn main() {
+//!     let (tx, rx) = channel::bounded(0);
+//!     for id in 0..3 {
+//!         let tx = tx.clone();
+//!         go(move || tx.send(id).unwrap());
+//!     }
+//!     drop(tx);
+//!     let mut ids: Vec<i32> = rx.iter().collect();
+//!     ids.sort();
+//!     assert_eq!(ids, [0, 1, 2]);
+//! }
+//! ```
+//!
+//! # The floors
+//!
+//! A file imports only its own floor or lower ones (`tests/tidy.rs` checks it):
+//!
+//! ```text
+//! 9  rt0                            from the first instruction to goroutine 1, and the exit; library mode
+//! 8  task runtime thread debug      spawn and join, control, the mirror of std::thread, looking inside
+//! 7  channel sync time              what blocks a goroutine
+//! 6  sysmon bgsweep                 the caretakers
+//! 5  proc                           the verbs of the scheduler
+//! 3  gmp                            its nouns: G, M, P
+//! 2  coro                           stacks and the switch
+//! 1  base                           throw, locks, the TLS word, lists
+//! 0  os                             the operating system
+//! ```
+//!
+//! Three upward hooks: the crash dump (`base::throw`), the start of library mode (`proc::foreign`), the callback of a timer
+//! (`gmp::timers`); and the printer of trace lines, which is data for `sysmon`.
+
+extern crate self as goruntime;
+
+mod base;
+mod bgsweep;
+mod coro;
+mod debug;
+mod gmp;
+mod os;
+mod proc;
+mod rt0;
+mod sysmon;
+mod task;
+
+pub mod channel;
+pub mod runtime;
+pub mod sync;
+pub mod thread;
+pub mod time;
+
+pub use goruntime_macros::{init, main, test};
+pub use task::{Builder, Goexit, JoinHandle, LocalKey, Scope, ScopedJoinHandle, go, run, scope, spawn};
+
+/// Starts a goroutine that evaluates an expression: `go!(work(1))` is `go(move || { work(1); })`.
+///
+/// # Examples
+///
+/// ```
+/// goruntime::run(|| {
+///     let (tx, rx) = goruntime::channel::bounded(1);
+///     goruntime::go!(tx.send(7).unwrap());
+///     assert_eq!(rx.recv(), Ok(7));
+/// });
+/// ```
+#[macro_export]
+macro_rules! go {
+    ($work:expr) => {
+        $crate::go(move || {
+            let _ = $work;
+        })
+    };
+}
+
+#[doc(hidden)]
+pub mod __private {
+    pub use crate::rt0::inits::{INITS, Init, InitId, InitReturn, InitTask, not_an_init};
+    pub use crate::rt0::{MainOptions, start};
+    pub use crate::task::run::test;
+    pub use linkme;
+}

@@ -1,0 +1,140 @@
+//! Is everybody asleep for good?
+//!
+//! *Why here.* Floor 5: noticed where the last M goes to sleep, confirmed by sysmon, which may look around at leisure.
+//!
+//! *Invariants.* L1. Nothing is reported while a thread that is not ours exists, a timer is pending, or a receiver of outside events is
+//! registered: each could still wake somebody. L2. A report is made only if no M can run anything, seen under the scheduler lock.
+//!
+//! *Locks.* `SCHED.lock`.
+//!
+//! *Go:* `checkdead`.
+
+use core::sync::atomic::{AtomicBool, AtomicU8, Ordering};
+
+use crate::base::lock::Lock;
+use crate::base::mapvec::MapVec;
+
+use crate::gmp::sched::Shared;
+use crate::gmp::{GPtr, SCHED};
+use crate::proc::newproc::{DONE, JOIN_FLAGS};
+use crate::proc::{findrunnable, foreign, goready, wake};
+
+/// What to do when everybody is asleep.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum Policy {
+    /// A library: somebody outside may come back.
+    Silent = 0,
+    /// A program with `#[goruntime::main]`: report and exit.
+    Report = 1,
+    /// A test binary: the waiting tests fail. Its harness' own thread does not count as a stranger.
+    FailTests = 2,
+}
+
+static POLICY: AtomicU8 = AtomicU8::new(Policy::Silent as u8);
+static SUSPECTED: AtomicBool = AtomicBool::new(false);
+
+/// Sets what happens on a deadlock.
+pub(crate) fn set_policy(policy: Policy) {
+    POLICY.store(policy as u8, Ordering::Relaxed);
+}
+
+/// The policy in force.
+pub(crate) fn policy() -> Policy {
+    match POLICY.load(Ordering::Relaxed) {
+        1 => Policy::Report,
+        2 => Policy::FailTests,
+        _ => Policy::Silent,
+    }
+}
+
+/// An M goes to sleep: if it was the last, sysmon is to look.
+pub(crate) fn note_idle(shared: &Shared) {
+    if all_asleep(shared) && policy() != Policy::Silent {
+        // SeqCst: this store, then the look at `sysmon_waits`; sysmon announces its sleep before it looks here.
+        SUSPECTED.store(true, Ordering::SeqCst);
+        wake::wake_sysmon();
+    }
+}
+
+/// Whether a deadlock is suspected, so that sysmon does not sleep for long.
+pub(crate) fn is_suspected() -> bool {
+    // SeqCst: the other half of the pair in `note_idle`.
+    SUSPECTED.load(Ordering::SeqCst)
+}
+
+fn all_asleep(shared: &Shared) -> bool {
+    shared.nm == shared.midle.len() as u32 + shared.nmidle_locked
+}
+
+/// Sysmon's look. True: nothing can ever run again, and the policy says that this matters.
+pub(crate) fn confirm() -> bool {
+    if !SUSPECTED.load(Ordering::Relaxed) {
+        return false;
+    }
+    let before = activity();
+    {
+        let shared = SCHED.lock.lock();
+        if !all_asleep(&shared) || !shared.runq.is_empty() || SCHED.ps().any(|pp| !pp.runq.is_empty()) {
+            SUSPECTED.store(false, Ordering::Relaxed);
+            return false;
+        }
+    }
+    if findrunnable::earliest() != 0 || SCHED.external_wakers.load(Ordering::Relaxed) != 0 {
+        // Whoever wakes later goes to sleep later, and suspects again.
+        SUSPECTED.store(false, Ordering::Relaxed);
+        return false;
+    }
+    let spared = usize::from(policy() == Policy::FailTests);
+    if foreign::strangers() > spared {
+        return false;
+    }
+    // The strangers may have left something behind while they were counted.
+    let shared = SCHED.lock.lock();
+    activity() == before
+        && all_asleep(&shared)
+        && shared.runq.is_empty()
+        && SCHED.external_wakers.load(Ordering::Relaxed) == 0
+}
+
+/// Changes whenever an M takes a P: equal before and after means that nobody ran in between.
+fn activity() -> u32 {
+    SCHED.ps().map(|pp| pp.schedtick.load(Ordering::Relaxed)).fold(0, u32::wrapping_add)
+}
+
+/// Tests that wait for the end of their goroutine: target and waiter.
+static TESTS: Lock<MapVec<(GPtr, GPtr)>> = Lock::new(MapVec::new());
+
+/// `waiter` is a test that waits for `target`.
+pub(crate) fn watch_test(target: GPtr, waiter: GPtr) {
+    TESTS.lock().push((target, waiter));
+}
+
+/// It waits no longer.
+pub(crate) fn unwatch_test(target: GPtr) {
+    let mut tests = TESTS.lock();
+    if let Some(index) = tests.iter().position(|entry| entry.0 == target) {
+        tests.swap_remove(index);
+    }
+}
+
+/// Everybody is asleep: wakes the waiting tests, whose wait has failed.
+pub(crate) fn fail_tests() {
+    let tests = TESTS.lock();
+    let mut all_failed = !tests.is_empty();
+    for &(target, waiter) in tests.iter() {
+        let word = waiter.as_ptr().expose_provenance();
+        // AcqRel: pairs with the commit of the join's park and with the goroutine's DONE: one of the three takes the waiter out.
+        let taken = target.join.fetch_update(Ordering::AcqRel, Ordering::Acquire, |seen| {
+            (seen & DONE == 0 && seen & !JOIN_FLAGS == word).then_some(seen & JOIN_FLAGS)
+        });
+        all_failed &= taken.is_ok();
+        if taken.is_ok() {
+            goready(waiter);
+        }
+    }
+    // A test that is about to wait wakes no M when it does, so nobody else would suspect again.
+    if all_failed {
+        SUSPECTED.store(false, Ordering::Relaxed);
+    }
+}

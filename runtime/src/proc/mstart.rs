@@ -1,0 +1,116 @@
+//! Threads: making them, and what they do first.
+//!
+//! *Why here.* Floor 5.
+//!
+//! *Invariants.* M1-M3. H1. The number of threads of the runtime never exceeds `max_mcount`.
+//!
+//! *Locks.* `SCHED.lock` for numbers.
+//!
+//! *Go:* `newm`, `newosproc`, `mstart`, `mstart1`, `minit`, `checkmcount`.
+
+use core::ffi::c_void;
+use core::ptr::null_mut;
+use core::sync::atomic::Ordering;
+
+use crate::base::lock::LockGuard;
+use crate::base::throw::{print_facts, throw};
+use crate::base::tls;
+use crate::gmp::g::flag;
+use crate::gmp::sched::Shared;
+use crate::gmp::{M, MPtr, PPtr, SCHED};
+use crate::os;
+use crate::proc::{OnG0, execute, newproc, wake};
+
+/// Stack of a thread: the scheduler runs on it, and the symbolizing of backtraces.
+const THREAD_STACK: usize = 256 << 10;
+/// Timer slack of our threads, ns: short sleeps are to be short.
+const TIMER_SLACK: u64 = 1_000;
+
+/// Starts a thread that begins with `pp`, or with a job of its own.
+pub(crate) fn newm(mut shared: LockGuard<'_, Shared>, pp: Option<PPtr>, spinning: bool, job: Option<fn() -> !>) {
+    let id = shared.next_mid;
+    shared.next_mid += 1;
+    if job.is_none() {
+        shared.nm += 1;
+        check_mcount(&shared);
+    }
+    drop(shared);
+    let mp = M::create(id, false, os::random_seed() ^ u64::from(id));
+    mp.nextp.set(pp);
+    mp.spinning.store(spinning, Ordering::Relaxed);
+    mp.start.set(job);
+    if let Err(errno) = os::spawn_thread(thread_main, mp.as_ptr().cast(), THREAD_STACK) {
+        no_thread(errno);
+    }
+}
+
+/// Throws when there are more threads than allowed.
+fn check_mcount(shared: &Shared) {
+    if shared.nm > shared.max_mcount {
+        print_facts(format_args!("program exceeds {}-thread limit", shared.max_mcount));
+        throw("thread exhaustion");
+    }
+}
+
+#[cold]
+fn no_thread(errno: i32) -> ! {
+    let have = SCHED.lock.lock().nm;
+    print_facts(format_args!("failed to create new OS thread (have {} already; errno={errno})", have - 1));
+    if errno == libc::EAGAIN {
+        print_facts(format_args!("may need to increase max user processes (ulimit -u)"));
+    }
+    throw("newosproc");
+}
+
+extern "C" fn thread_main(argument: *mut c_void) -> *mut c_void {
+    let Some(mp) = MPtr::from_raw(argument.cast()) else { throw("thread without an M") };
+    tls::set(mp.as_ptr().cast());
+    os::set_thread_name("goruntime-m");
+    mstart(mp)
+}
+
+/// Enters the scheduler on the calling thread, whose M is `mp`.
+pub(crate) fn mstart(mp: MPtr) -> ! {
+    minit(mp);
+    if let Some(job) = mp.start.take() {
+        job();
+    }
+    let g0 = OnG0::assume();
+    if let Some(pp) = mp.nextp.take() {
+        wake::acquirep(mp, pp);
+    }
+    execute::schedule(&g0, mp)
+}
+
+/// Bounds of the stack of a thread that `newm` started, to a page or so: asking the C library would allocate, and with that make a malloc arena
+/// for every thread.
+fn own_stack_bounds() -> (usize, usize) {
+    let here = 0u8;
+    let high = (&raw const here).addr().next_multiple_of(os::page_size());
+    (high - THREAD_STACK, high)
+}
+
+/// What every thread of the runtime sets up for itself.
+pub(crate) fn minit(mp: MPtr) {
+    mp.tls_slot.set(tls::slot_address());
+    mp.stack.set(if mp.id == 0 { os::stack_bounds() } else { own_stack_bounds() });
+    mp.tid.store(os::thread_id(), Ordering::Relaxed);
+    mp.cpu_clock.store(os::thread_cpu_clock(), Ordering::Relaxed);
+    // Release: pairs with the Acquire in sysmon, which reads the clock id only when the descriptor is there.
+    mp.stat_fd.store(os::open_thread_stat(), Ordering::Release);
+    os::set_timer_slack(TIMER_SLACK);
+    os::install_signal_stack();
+    if mp.g0.get().is_none() {
+        let g0 = newproc::gfget(None);
+        g0.flags.store(flag::SYSTEM | flag::THREAD, Ordering::Relaxed);
+        g0.home.store(mp.as_ptr(), Ordering::Relaxed);
+        g0.status.dead_to_runnable();
+        g0.status.runnable_to_running();
+        mp.g0.set(Some(g0));
+    }
+}
+
+/// Forgets the M of the calling thread, when the process leaves: TLS destructors see a foreign thread.
+pub(crate) fn forget_current() {
+    tls::set(null_mut());
+}

@@ -1,0 +1,161 @@
+//! Making goroutines and taking them back.
+//!
+//! *Why here.* Floor 5: what `task` (closures, results, names) builds on.
+//!
+//! A spawn writes the closure into the G and queues it. The stack is bound by the first `execute`.
+//!
+//! *Invariants.* G2-G5. N1. A G leaves this module with every field of a previous life reset.
+//!
+//! *Locks.* None; the free lists are the P's, or `gslab`'s.
+//!
+//! *Go:* `newproc`, `gfget`, `gfput`, `goexit0`.
+
+use core::mem::MaybeUninit;
+use core::panic::Location;
+use core::ptr::null_mut;
+use core::sync::atomic::Ordering;
+
+use crate::gmp::g::{SLOT_WORDS, flag};
+use crate::gmp::{GList, GPtr, P, PPtr, SCHED, gslab};
+use crate::proc::{Entered, goid, queue, wake};
+
+/// Most dead Gs that a P keeps: a quarter of a megabyte, so that bursts of a thousand do not go through the central list each time.
+const KEEP: usize = 1024;
+
+/// `join` bit: the goroutine has ended and left its result.
+pub(crate) const DONE: usize = 1;
+/// `join` bit: there is no handle, or no longer.
+pub(crate) const NO_HANDLE: usize = 2;
+/// `join` bit: the goroutine is off its stack for good.
+pub(crate) const GONE: usize = 4;
+
+/// The bits of the `join` word that are not the waiter's address.
+pub(crate) const JOIN_FLAGS: usize = 0xff;
+
+/// What a goroutine is to be.
+#[derive(Clone, Copy)]
+pub(crate) struct Spec {
+    /// First function: takes the closure out of the slot.
+    pub(crate) entry: unsafe fn(GPtr),
+    /// Bits of `gmp::g::flag`.
+    pub(crate) flags: u32,
+    /// Initial `join` word: 0 with a handle, `NO_HANDLE` without.
+    pub(crate) join: usize,
+    /// Log2 of the stack size; 0 for the default.
+    pub(crate) stack_class: u8,
+    /// Name and locals, owned by `task`.
+    pub(crate) extra: *mut (),
+    /// The path of the closure's type.
+    pub(crate) creator: fn() -> &'static str,
+    /// Where it is spawned.
+    pub(crate) created_at: &'static Location<'static>,
+}
+
+/// Makes a goroutine and queues it as the next to run. `words` is the content of its slot.
+///
+/// # Safety
+///
+/// - With `words` in the slot, `spec.entry` may be called once with the G, on any thread.
+#[inline]
+pub(crate) unsafe fn newproc(inside: &Entered, spec: &Spec, words: &[MaybeUninit<usize>; SLOT_WORDS]) -> GPtr {
+    let pp = inside.p();
+    let gp = gfget(pp);
+    gp.flags.store(spec.flags, Ordering::Relaxed);
+    gp.join.store(spec.join, Ordering::Relaxed);
+    gp.stack_class.set(spec.stack_class);
+    if !spec.extra.is_null() {
+        gp.extra.store(spec.extra, Ordering::Relaxed);
+    }
+    gp.entry.set(Some(spec.entry));
+    gp.created_at.set(Some(spec.created_at));
+    gp.blocked_at.store(null_mut(), Ordering::Relaxed);
+    gp.creator.set(Some(spec.creator));
+    gp.parent.set(inside.g().goid());
+    gp.id.store(goid::next(pp), Ordering::Relaxed);
+    // SAFETY: the G is dead and was taken off its list, so nobody else knows it.
+    unsafe { *gp.slot.get() = *words };
+    gp.status.dead_to_runnable();
+    match pp {
+        Some(pp) => {
+            if spec.flags & flag::SYSTEM == 0 {
+                P::count(&pp.spawned);
+            }
+            queue::runqput(pp, gp, true);
+            if SCHED.main_started.load(Ordering::Relaxed) {
+                wake::wakep();
+            }
+        }
+        None => {
+            if spec.flags & flag::SYSTEM == 0 {
+                SCHED.foreign_spawned.fetch_add(1, Ordering::Relaxed);
+            }
+            queue::inject(gp);
+        }
+    }
+    gp
+}
+
+/// A dead G of the P's list, or of the central one.
+#[inline]
+pub(crate) fn gfget(pp: Option<PPtr>) -> GPtr {
+    let Some(pp) = pp else { return gfget_central() };
+    // SAFETY: the caller owns the P (P1), and no reference to the list outlives this function.
+    let free = unsafe { &mut *pp.gfree.get() };
+    if let Some(gp) = free.pop_front() {
+        return gp;
+    }
+    gslab::refill(free);
+    free.pop_front().expect("refill gives at least one")
+}
+
+#[cold]
+fn gfget_central() -> GPtr {
+    let mut some = GList::new();
+    gslab::refill(&mut some);
+    let gp = some.pop_front().expect("refill gives at least one");
+    let rest = some.len();
+    gslab::give_back(&mut some, rest);
+    gp
+}
+
+/// The goroutine has ended and nobody holds its handle: the G is free, unless a timer heap still knows it.
+#[inline]
+pub(crate) fn recycle(pp: Option<PPtr>, gp: GPtr) {
+    if !gp.timer.abandon() {
+        return;
+    }
+    clean(gp);
+    let Some(pp) = pp else { return gslab::give_back_one(gp) };
+    // SAFETY: the caller owns the P (P1), and no reference to the list outlives this function.
+    let free = unsafe { &mut *pp.gfree.get() };
+    free.push_front(gp);
+    if free.len() > KEEP {
+        gslab::give_back(free, KEEP / 2);
+    }
+}
+
+/// The same where the last thing that held the G was a timer heap.
+pub(crate) fn recycle_elsewhere(gp: GPtr) {
+    clean(gp);
+    gslab::give_back_one(gp);
+}
+
+/// Resets what the next life does not write (N1).
+#[inline]
+fn clean(gp: GPtr) {
+    gp.id.store(0, Ordering::Relaxed);
+    gp.home.store(null_mut(), Ordering::Relaxed);
+    if gp.permit.load(Ordering::Relaxed) != 0 {
+        gp.permit.store(0, Ordering::Relaxed);
+    }
+}
+
+/// Live user goroutines.
+pub(crate) fn goroutine_count() -> u64 {
+    let all = || SCHED.allp.iter().map_while(|slot| PPtr::from_raw(slot.load(Ordering::Acquire)));
+    // All ends before all starts: whoever's end is seen, its start is seen, too, so the difference is never negative.
+    // Acquire: pairs with the Release in `P::count`.
+    let ended = all().fold(0, |sum: u64, pp| sum.wrapping_add(pp.ended.load(Ordering::Acquire)));
+    let foreign = SCHED.foreign_spawned.load(Ordering::Relaxed);
+    all().fold(foreign, |sum, pp| sum.wrapping_add(pp.spawned.load(Ordering::Relaxed))).wrapping_sub(ended)
+}

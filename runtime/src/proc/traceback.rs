@@ -1,0 +1,33 @@
+//! Borrowing a parked goroutine's stack to look at it.
+//!
+//! *Why here.* Floor 5: the other half of `park::suspend`.
+//!
+//! Nothing can walk a stack from outside, so the goroutine walks its own: it is resumed in traceback mode, calls the look function where it would
+//! have gone on, and suspends again. Its home and its wait do not change.
+//!
+//! *Invariants.* S2, S3. TB1. A goroutine in traceback mode calls the look function and suspends; nothing else of it runs.
+//!
+//! *Locks.* None.
+//!
+//! *Go:* `gentraceback` from outside, behind `castogscanstatus`.
+
+use crate::gmp::{GPtr, m};
+
+/// Calls `look` on the stack of a parked goroutine. False when it is not parked (any more), or the caller is no thread of the runtime.
+pub(crate) fn on_stack_of(gp: GPtr, look: fn()) -> bool {
+    let Some(mp) = m::current() else { return false };
+    if mp.look.get().is_some() || gp.yielder.get().is_null() || !gp.status.try_scan() {
+        return false;
+    }
+    let (curg, depth) = (mp.curg(), mp.claim.depth());
+    mp.look.set(Some(look));
+    mp.set_curg(Some(gp));
+    // SAFETY: the scan bit makes the stack ours (S2), and a waiting goroutine has a coroutine that has not finished.
+    let stopped = unsafe { (*gp.coro.get()).assume_init_mut() }.resume();
+    debug_assert!(stopped.is_some(), "a goroutine ended in traceback mode (TB1)");
+    mp.set_curg(curg);
+    mp.claim.set_depth(depth.max(1));
+    mp.look.set(None);
+    gp.status.end_scan();
+    true
+}

@@ -1,0 +1,105 @@
+//! First and last words of a goroutine in user mode: run the closure, catch what comes out, leave the result.
+//!
+//! *Why here.* Floor 8: the generic shell around `proc::execute`'s monomorphic core.
+//!
+//! *Invariants.* J1, J2.
+//!
+//! *Locks.* None.
+//!
+//! *Go:* `goexit1`, and the end of `panic` for goroutines that nobody joins.
+
+use core::any::Any;
+use core::sync::atomic::Ordering;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::thread;
+
+use crate::gmp::GPtr;
+use crate::gmp::g::flag;
+use crate::proc::newproc::{DONE, JOIN_FLAGS, NO_HANDLE};
+use crate::proc::{Entered, enter, goready};
+use crate::task::{extra, goexit, panics, slot};
+
+/// Entry of a goroutine without a handle.
+///
+/// # Safety
+///
+/// - The slot holds a packed `F`.
+pub(crate) unsafe fn entry_go<F: FnOnce()>(gp: GPtr) {
+    // SAFETY: the caller says so.
+    let f: F = unsafe { slot::take(gp.slot.get()) };
+    drop(Entered::adopt());
+    if let Err(payload) = catch_unwind(AssertUnwindSafe(f)) {
+        if !goexit::is_goexit(&*payload) {
+            panics::unobserved(payload);
+        }
+        gp.unset(flag::GOEXIT);
+    }
+    leave_user_mode(gp);
+}
+
+/// Entry of a goroutine with a handle.
+///
+/// # Safety
+///
+/// - The slot holds a packed `F`, and the handle reads a `thread::Result<T>`.
+pub(crate) unsafe fn entry_spawn<F: FnOnce() -> T, T>(gp: GPtr) {
+    // SAFETY: the caller says so.
+    let f: F = unsafe { slot::take(gp.slot.get()) };
+    drop(Entered::adopt());
+    let result: thread::Result<T> = catch_unwind(AssertUnwindSafe(f)).map_err(translate);
+    gp.unset(flag::GOEXIT);
+    let words = slot::pack(result);
+    drop_locals(gp);
+    // SAFETY: the closure was taken out, and until DONE is set nobody else reads the slot.
+    unsafe { *gp.slot.get() = words };
+    // AcqRel: Release publishes the result to the joiner's Acquire; Acquire sees a handle that was let go.
+    let before = gp.join.fetch_or(DONE, Ordering::AcqRel);
+    if before & NO_HANDLE != 0 {
+        // SAFETY: the handle is gone, so the result is ours (J1).
+        drop_quietly::<T>(unsafe { slot::take(gp.slot.get()) });
+        // Its destructor may have made locals, which must not be found by the next life of the G.
+        drop_locals(gp);
+    }
+    let inside = enter();
+    wake_joiner(before);
+    core::mem::forget(inside);
+}
+
+/// The payload of a goexit becomes the public type.
+fn translate(payload: Box<dyn Any + Send>) -> Box<dyn Any + Send> {
+    if goexit::is_goexit(&*payload) { Box::new(goexit::Goexit::new()) } else { payload }
+}
+
+/// Readies who waits for the end, if somebody does.
+#[inline]
+pub(crate) fn wake_joiner(before: usize) {
+    if let Some(joiner) = GPtr::from_raw(core::ptr::with_exposed_provenance_mut(before & !JOIN_FLAGS)) {
+        goready(joiner);
+    }
+}
+
+/// Last step in user mode: locals are dropped, then the goroutine is inside for good.
+#[inline]
+pub(crate) fn leave_user_mode(gp: GPtr) {
+    drop_locals(gp);
+    core::mem::forget(enter());
+}
+
+#[inline]
+fn drop_locals(gp: GPtr) {
+    if gp.extra.load(Ordering::Relaxed).is_null() {
+        return;
+    }
+    if let Err(payload) = catch_unwind(AssertUnwindSafe(|| extra::drop_extra(gp)))
+        && !goexit::is_goexit(&*payload)
+    {
+        panics::unobserved(payload);
+    }
+}
+
+/// Drops a result that nobody takes; a panic of its destructor is nobody's either.
+pub(crate) fn drop_quietly<T>(result: thread::Result<T>) {
+    if let Err(payload) = catch_unwind(AssertUnwindSafe(|| drop(result))) {
+        panics::unobserved(payload);
+    }
+}

@@ -1,0 +1,166 @@
+//! The handle of a goroutine: wait for its end and take the result.
+//!
+//! *Why here.* Floor 8.
+//!
+//! The `join` word of a G holds three bits and an address:
+//!
+//! | bit         | set by                         | means                                             |
+//! |-------------|--------------------------------|---------------------------------------------------|
+//! | `DONE`      | the goroutine, in user mode    | the result is in the slot                         |
+//! | `NO_HANDLE` | the handle, when it is let go  | nobody will take the result, or it was taken      |
+//! | `GONE`      | g0, after the last switch      | the stack is free: the G is the handle's          |
+//! | the rest    | the joiner, by its park's commit | the G to ready when DONE is set                  |
+//!
+//! Of DONE and NO_HANDLE the second to come drops the result; of GONE and NO_HANDLE the second recycles the G (J1).
+//!
+//! *Invariants.* J1. *Locks.* None.
+//!
+//! *Go:* none; mirrors `std::thread::JoinHandle`.
+
+use core::fmt;
+use core::marker::PhantomData;
+use core::sync::atomic::Ordering;
+use std::sync::{Arc, OnceLock};
+use std::thread;
+
+use crate::gmp::{GPtr, WaitReason};
+use crate::proc::newproc::{DONE, GONE, JOIN_FLAGS, NO_HANDLE, recycle};
+use crate::proc::park::{check_goexit, note_place};
+use crate::proc::{enter, enter_preemptible, gopark};
+use crate::task::finish::drop_quietly;
+use crate::task::slot;
+use crate::thread::Thread;
+
+/// The right to wait for a goroutine and take its result; dropping it detaches the goroutine.
+///
+/// It is also `goruntime::thread::JoinHandle`.
+pub struct JoinHandle<T> {
+    claim: Claim<T>,
+    thread: OnceLock<Thread>,
+}
+
+/// The right to the result; dropping it detaches.
+struct Claim<T> {
+    gp: GPtr,
+    result: PhantomData<T>,
+}
+
+// SAFETY: what moves is the right to take a `T` that another goroutine has made, so T must be Send; the join word synchronises.
+unsafe impl<T: Send> Send for Claim<T> {}
+// SAFETY: a shared claim gives out only the state, which is atomic.
+unsafe impl<T> Sync for Claim<T> {}
+
+impl<T> JoinHandle<T> {
+    pub(crate) fn new(gp: GPtr) -> JoinHandle<T> {
+        JoinHandle { claim: Claim { gp, result: PhantomData }, thread: OnceLock::new() }
+    }
+
+    /// The handle of a goroutine that a builder may have named.
+    pub(crate) fn named(gp: GPtr, name: Option<Arc<str>>) -> JoinHandle<T> {
+        let handle = JoinHandle::new(gp);
+        if name.is_some() {
+            // The cell is new, so it takes the value.
+            let _ = handle.thread.set(Thread::of_goroutine(gp, name));
+        }
+        handle
+    }
+
+    /// Waits for the goroutine to end and returns its result.
+    ///
+    /// # Blocking
+    ///
+    /// Parks the goroutine, or the thread, until the other one has ended.
+    ///
+    /// # Errors
+    ///
+    /// `Err` holds the payload of the panic that ended the goroutine, or [`crate::Goexit`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let outcome = goruntime::run(|| goruntime::spawn(|| -> i32 { panic!("no") }).join());
+    /// assert_eq!(*outcome.unwrap_err().downcast::<&str>().unwrap(), "no");
+    /// ```
+    #[track_caller]
+    pub fn join(self) -> thread::Result<T> {
+        self.wait(core::panic::Location::caller());
+        let gp = self.claim.gp;
+        core::mem::forget(self.claim);
+        // SAFETY: DONE was seen with Acquire, so the result is in the slot, and the handle, which is consumed, is the only one to take it (J1).
+        let result = unsafe { slot::take::<thread::Result<T>>(gp.slot.get()) };
+        let_go(gp);
+        result
+    }
+
+    /// Whether the goroutine has ended, so that `join` would not wait.
+    pub fn is_finished(&self) -> bool {
+        // Acquire: pairs with the goroutine's DONE: the result is visible with it.
+        self.claim.gp.join.load(Ordering::Acquire) & DONE != 0
+    }
+
+    /// The goroutine as a thread, to unpark or name it.
+    pub fn thread(&self) -> &Thread {
+        self.thread.get_or_init(|| Thread::of_goroutine(self.claim.gp, None))
+    }
+
+    /// Waits until the result is there.
+    pub(crate) fn wait(&self, at: &'static core::panic::Location<'static>) {
+        while !self.wait_or_deadlock(at) {}
+    }
+
+    /// Waits until the result is there, or until a deadlock is found while a test waits here: then false.
+    pub(crate) fn wait_or_deadlock(&self, at: &'static core::panic::Location<'static>) -> bool {
+        fn commit(gp: GPtr, target: *mut ()) -> bool {
+            let Some(target) = GPtr::from_raw(target.cast()) else { return false };
+            let waiter = gp.as_ptr().expose_provenance();
+            // AcqRel: pairs with the goroutine's `fetch_or(DONE)`: either it sees the waiter or we see DONE.
+            target
+                .join
+                .fetch_update(Ordering::AcqRel, Ordering::Acquire, |word| {
+                    (word & DONE == 0).then_some(word & JOIN_FLAGS | waiter)
+                })
+                .is_ok()
+        }
+        if self.is_finished() {
+            return true;
+        }
+        check_goexit();
+        let inside = enter_preemptible();
+        note_place(&inside, at);
+        gopark(&inside, WaitReason::Join, commit, self.claim.gp.as_ptr().cast());
+        self.is_finished()
+    }
+}
+
+/// The handle is let go after its result was taken.
+fn let_go(gp: GPtr) {
+    // AcqRel: see the table (J1).
+    if gp.join.fetch_or(NO_HANDLE, Ordering::AcqRel) & GONE != 0 {
+        let inside = enter();
+        recycle(inside.p(), gp);
+    }
+}
+
+impl<T> Drop for Claim<T> {
+    fn drop(&mut self) {
+        let gp = self.gp;
+        // AcqRel: see the table (J1). NO_HANDLE is set here only while DONE is not, so the goroutine will see it and drop the result.
+        let detached = gp
+            .join
+            .fetch_update(Ordering::AcqRel, Ordering::Acquire, |word| (word & DONE == 0).then_some(word | NO_HANDLE));
+        if detached.is_err() {
+            // SAFETY: DONE was seen with Acquire and the handle is still held, so the result is ours and the G is not recycled (J1).
+            drop_quietly::<T>(unsafe { slot::take(gp.slot.get()) });
+            let_go(gp);
+        }
+    }
+}
+
+impl<T> fmt::Debug for JoinHandle<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("JoinHandle")
+            .field("goid", &self.claim.gp.goid())
+            .field("finished", &self.is_finished())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,78 @@
+//! `run`: a goroutine's result for a plain thread, and the body of `#[goruntime::test]`.
+//!
+//! *Why here.* Floor 8.
+//!
+//! *Invariants.* U1. What the goroutine borrows outlives it: `run` returns only after its end.
+//!
+//! *Locks.* None.
+//!
+//! *Go:* the c-archive case.
+
+use core::any::type_name;
+use core::panic::Location;
+use core::ptr::null_mut;
+use std::panic::resume_unwind;
+
+use crate::gmp::g::flag;
+use crate::proc::boot;
+use crate::proc::deadlock::{self, Policy};
+use crate::task::JoinHandle;
+use crate::task::spawn::start_joined;
+
+/// Runs `f` as a goroutine and returns its value.
+///
+/// From a plain thread this is the way in: a program without `#[goruntime::main]` starts the runtime with it. On a goroutine it is the same as
+/// spawning and joining. Nested uses are fine.
+///
+/// # Blocking
+///
+/// Parks the caller until `f` has returned.
+///
+/// # Panics
+///
+/// With the payload of `f`, if that panics.
+///
+/// # Examples
+///
+/// ```
+/// assert_eq!(goruntime::run(|| 6 * 7), 42);
+/// ```
+#[track_caller]
+pub fn run<F, T>(f: F) -> T
+where
+    F: FnOnce() -> T + Send,
+    T: Send,
+{
+    let at = Location::caller();
+    // SAFETY: `join_or_wait` below returns only after the goroutine has ended (U1).
+    let gp = unsafe { start_joined(f, boot::default_stack_class(), null_mut(), flag::RUN, type_name::<F>, at) };
+    let handle: JoinHandle<T> = JoinHandle::new(gp);
+    match handle.join() {
+        Ok(value) => value,
+        Err(payload) => resume_unwind(payload),
+    }
+}
+
+/// The body of `#[goruntime::test]`: runs `f` as a goroutine; a deadlock of the whole process fails the tests that wait.
+#[doc(hidden)]
+#[track_caller]
+pub fn test<R: Send + 'static>(f: fn() -> R) -> R {
+    let at = Location::caller();
+    // Before the start: an M that goes to sleep under another policy suspects nothing.
+    deadlock::set_policy(Policy::FailTests);
+    // SAFETY: a plain function borrows nothing.
+    let gp = unsafe { start_joined(f, boot::default_stack_class(), null_mut(), flag::RUN, type_name::<fn() -> R>, at) };
+    let handle: JoinHandle<R> = JoinHandle::new(gp);
+    let waiter = crate::task::extra::current_g();
+    deadlock::watch_test(gp, waiter);
+    let ended = handle.wait_or_deadlock(at);
+    deadlock::unwatch_test(gp);
+    if !ended {
+        core::mem::forget(handle);
+        panic!("all goroutines are asleep - deadlock!");
+    }
+    match handle.join() {
+        Ok(value) => value,
+        Err(payload) => resume_unwind(payload),
+    }
+}

@@ -1,0 +1,230 @@
+//! Runs programs that end in ways a test cannot survive, and reads what they leave behind.
+//!
+//! Why here: shared by the process-shaped tests; each of them uses a part of it.
+//!
+//! *Invariants*
+//! - C1. No program runs for longer than [`DEADLINE`]: then it gets SIGQUIT, so that its goroutines are in the report, and the test fails.
+//! - C2. A program sees none of the settings that the test itself was started with.
+//!
+//! *Locks*: none.
+//!
+//! *Go:* `runtime/crash_test.go` (`runTestProg`, `runBuiltTestProg`).
+#![allow(dead_code, reason = "each test file uses a part")]
+
+use std::io::{BufRead, BufReader, Read};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::thread;
+use std::time::Duration;
+
+/// After this long a program hangs; the slowest one needs a tenth on two busy CPUs.
+const DEADLINE: Duration = Duration::from_secs(60);
+/// How long a program that hangs may take to print its goroutines.
+const LAST_WORDS: Duration = Duration::from_secs(5);
+/// Settings that a program gets from its test alone (C2).
+const SETTINGS: [&str; 5] = ["GOMAXPROCS", "GODEBUG", "GOTRACEBACK", "RUST_BACKTRACE", "RUST_LIB_BACKTRACE"];
+
+/// What a program left behind.
+#[derive(Debug)]
+pub(crate) struct Output {
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+    pub(crate) status: ExitStatus,
+}
+
+/// A goroutine in a report.
+#[derive(Debug)]
+pub(crate) struct Block {
+    pub(crate) id: u64,
+    /// What stands in brackets.
+    pub(crate) status: String,
+    /// The lines below.
+    pub(crate) text: String,
+}
+
+/// Runs the program `name` of `testprog`.
+pub(crate) fn run_program(name: &str, env: &[(&str, &str)]) -> Output {
+    run(program(name).envs(env.iter().copied()))
+}
+
+/// The command that runs the program `name` of `testprog`. `TESTPROG` names another command than the binary that was built with
+/// the tests: an emulator and a `testprog` for another machine, say.
+pub(crate) fn program(name: &str) -> Command {
+    let words = std::env::var("TESTPROG").unwrap_or_else(|_| env!("CARGO_BIN_EXE_testprog").to_owned());
+    let mut words = words.split(' ');
+    let mut command = Command::new(words.next().expect("a split text has a first part"));
+    command.args(words).arg(name);
+    command
+}
+
+/// Runs a command to its end.
+pub(crate) fn run(command: &mut Command) -> Output {
+    Running::start(command).wait()
+}
+
+/// A program that runs.
+#[derive(Debug)]
+pub(crate) struct Running {
+    child: Child,
+    /// Lines on standard output as they come.
+    lines: Receiver<String>,
+    stdout: Receiver<String>,
+    stderr: Receiver<String>,
+}
+
+impl Running {
+    /// Starts a command without the settings of this process, except for those that it was given explicitly.
+    pub(crate) fn start(command: &mut Command) -> Running {
+        let given: Vec<_> = command.get_envs().map(|(name, _)| name.to_owned()).collect();
+        for name in SETTINGS.iter().filter(|&&name| !given.iter().any(|given| given == name)) {
+            command.env_remove(name);
+        }
+        let spawned = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
+        let mut child = spawned.unwrap_or_else(|error| panic!("{command:?} does not start: {error}"));
+        let (each, lines) = channel();
+        // Nobody may be interested in lines.
+        let stdout = read_all(child.stdout.take(), move |line| _ = each.send(line.to_owned()));
+        let stderr = read_all(child.stderr.take(), |_| ());
+        Running { child, lines, stdout, stderr }
+    }
+
+    /// Waits until the program has printed a line.
+    pub(crate) fn wait_for_line(&mut self, line: &str) {
+        loop {
+            match self.lines.recv_timeout(DEADLINE) {
+                Ok(printed) if printed == line => return,
+                Ok(_) => {}
+                Err(RecvTimeoutError::Timeout) => self.hangs(),
+                Err(RecvTimeoutError::Disconnected) => panic!("the program ended without printing {line:?}"),
+            }
+        }
+    }
+
+    /// Sends a signal by its name.
+    pub(crate) fn signal(&self, name: &str) {
+        let sent = Command::new("kill").arg(format!("-{name}")).arg(self.child.id().to_string()).status();
+        assert!(sent.expect("kill exists").success(), "the program has ended before the signal");
+    }
+
+    /// Waits for the end (C1).
+    pub(crate) fn wait(mut self) -> Output {
+        let Ok(stdout) = self.stdout.recv_timeout(DEADLINE) else { self.hangs() };
+        let Ok(stderr) = self.stderr.recv_timeout(DEADLINE) else { self.hangs() };
+        let status = self.child.wait().expect("the program is our child");
+        Output { stdout, stderr, status }
+    }
+
+    /// Fails with all that can be learned of a program that does not end.
+    fn hangs(&mut self) -> ! {
+        self.signal("QUIT");
+        let mut words = self.stderr.recv_timeout(LAST_WORDS).ok();
+        self.child.kill().expect("the program is our child");
+        self.child.wait().expect("the program is our child");
+        words = words.or_else(|| self.stderr.recv_timeout(LAST_WORDS).ok());
+        let said = self.stdout.recv_timeout(LAST_WORDS).unwrap_or_default();
+        panic!("the program hangs\nstdout:\n{said}\nstderr:\n{}", words.unwrap_or_default());
+    }
+}
+
+/// Reads a stream to its end on a thread of its own; the lines are shown to `see` as they come.
+fn read_all(stream: Option<impl Read + Send + 'static>, see: impl Fn(&str) + Send + 'static) -> Receiver<String> {
+    let (tx, rx) = channel();
+    let mut stream = BufReader::new(stream.expect("the stream is a pipe"));
+    thread::spawn(move || {
+        let mut text = String::new();
+        let mut line = Vec::new();
+        while stream.read_until(b'\n', &mut line).expect("a pipe can be read") > 0 {
+            let decoded = String::from_utf8_lossy(&line);
+            see(decoded.trim_end_matches('\n'));
+            text.push_str(&decoded);
+            line.clear();
+        }
+        // Nobody listens any more if the test has failed meanwhile.
+        _ = tx.send(text);
+    });
+    rx
+}
+
+impl Output {
+    /// The lines on standard output.
+    pub(crate) fn lines(&self) -> Vec<&str> {
+        self.stdout.lines().collect()
+    }
+
+    /// The goroutines that the report on standard error lists, in its order.
+    pub(crate) fn blocks(&self) -> Vec<Block> {
+        let mut blocks: Vec<Block> = Vec::new();
+        let mut in_block = false;
+        for line in self.stderr.lines() {
+            if let Some((id, status)) = header(line) {
+                blocks.push(Block { id, status, text: String::new() });
+                in_block = true;
+            } else if line.is_empty() {
+                in_block = false;
+            } else if let Some(block) = blocks.last_mut().filter(|_| in_block) {
+                block.text.push_str(line);
+                block.text.push('\n');
+            }
+        }
+        blocks
+    }
+}
+
+/// Number and status of a line `goroutine N [STATUS]:`, with or without the addresses of level 2 in between.
+fn header(line: &str) -> Option<(u64, String)> {
+    let (id, rest) = line.strip_prefix("goroutine ")?.split_once(' ')?;
+    let (_, status) = rest.strip_suffix("]:")?.split_once('[')?;
+    Some((id.parse().ok()?, status.to_owned()))
+}
+
+/// The program ended well, and printed exactly this.
+#[track_caller]
+pub(crate) fn assert_prints(out: &Output, stdout: &str) {
+    assert_eq!((out.stdout.as_str(), out.status.code()), (stdout, Some(0)), "stderr:\n{}", out.stderr);
+}
+
+/// The program ended with status 2, and the first line on standard error is `line`.
+#[track_caller]
+pub(crate) fn assert_crash(out: &Output, line: &str) {
+    assert_eq!(out.stderr.lines().next(), Some(line), "{out:#?}");
+    assert_eq!(out.status.code(), Some(2), "{out:#?}");
+}
+
+/// The program ended by a fatal error.
+#[track_caller]
+pub(crate) fn assert_fatal(out: &Output, text: &str) {
+    assert_crash(out, &format!("fatal error: {text}"));
+}
+
+/// The report lists exactly goroutines of these statuses, in any order.
+#[track_caller]
+pub(crate) fn assert_listed(out: &Output, statuses: &[&str]) {
+    let blocks = out.blocks();
+    let mut listed: Vec<&str> = blocks.iter().map(|block| block.status.as_str()).collect();
+    let mut expected = statuses.to_vec();
+    listed.sort_unstable();
+    expected.sort_unstable();
+    assert_eq!(listed, expected, "{}", out.stderr);
+}
+
+/// Runs a test body; if it takes too long, the process gets SIGQUIT, which prints every goroutine and fails all tests of the binary.
+pub(crate) fn within<T>(body: impl FnOnce() -> T) -> T {
+    let (done, ended) = channel::<()>();
+    let watch = thread::spawn(move || {
+        if ended.recv_timeout(DEADLINE) == Err(RecvTimeoutError::Timeout) {
+            let sent = Command::new("kill").arg("-QUIT").arg(std::process::id().to_string()).status();
+            assert!(sent.is_ok_and(|status| status.success()), "a test hangs, and cannot be dumped");
+        }
+    });
+    let value = body();
+    drop(done);
+    watch.join().expect("the watch does not panic");
+    value
+}
+
+/// Yields until something has happened. Only inside of [`within`].
+pub(crate) fn until(mut happened: impl FnMut() -> bool) {
+    while !happened() {
+        goruntime::runtime::yield_now();
+    }
+}

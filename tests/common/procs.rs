@@ -1,0 +1,64 @@
+//! Runs a test on a number of processors, and not for ever.
+//!
+//! Why here: shared by the tests of what blocks goroutines.
+//!
+//! *Invariants*
+//! - T1. One test at a time: the number of processors belongs to the process.
+//! - T2. A test that hangs ends the process after [`DEADLINE`].
+//!
+//! *Locks*: `SERIAL` (T1).
+//!
+//! *Go:* none.
+#![allow(dead_code, reason = "each test file uses a part")]
+
+use std::panic::{AssertUnwindSafe, Location, catch_unwind, resume_unwind};
+use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::sync::{Mutex, PoisonError};
+use std::thread;
+use std::time::Duration;
+
+use goruntime::runtime::{set_gomaxprocs, yield_now};
+
+/// After this long a test hangs; the slowest takes a tenth.
+pub(crate) const DEADLINE: Duration = Duration::from_secs(60);
+
+static SERIAL: Mutex<()> = Mutex::new(());
+
+/// Runs `f` as a goroutine on `procs` processors (T1, T2).
+#[track_caller]
+pub(crate) fn with_procs<R: Send>(procs: usize, f: impl FnOnce() -> R + Send) -> R {
+    let _serial = SERIAL.lock().unwrap_or_else(PoisonError::into_inner);
+    let at = Location::caller();
+    let (finished, watch) = channel::<()>();
+    let watchdog = thread::spawn(move || {
+        if watch.recv_timeout(DEADLINE) == Err(RecvTimeoutError::Timeout) {
+            eprintln!("the test at {at} hangs");
+            std::process::abort();
+        }
+    });
+    let result = catch_unwind(AssertUnwindSafe(|| {
+        goruntime::run(|| {
+            set_gomaxprocs(procs);
+            f()
+        })
+    }));
+    drop(finished);
+    watchdog.join().expect("the watchdog ends");
+    result.unwrap_or_else(|payload| resume_unwind(payload))
+}
+
+/// Lets everybody else run until they wait; only on one processor.
+pub(crate) fn settle() {
+    for _ in 0..3 {
+        yield_now();
+    }
+}
+
+/// What a panic of `f` says.
+pub(crate) fn panic_text(f: impl FnOnce()) -> String {
+    let payload = catch_unwind(AssertUnwindSafe(f)).expect_err("it panics");
+    match payload.downcast_ref::<&str>() {
+        Some(text) => (*text).to_owned(),
+        None => payload.downcast_ref::<String>().expect("a text").clone(),
+    }
+}

@@ -1,0 +1,159 @@
+//! When everybody sleeps for good the program says so, and only then.
+//!
+//! Why here: the process is the subject; the programs are in `testprog/deadlocks.rs`.
+//!
+//! *Invariants*: none. *Locks*: none.
+//!
+//! *Go:* `TestSimpleDeadlock`, `TestLockedDeadlock`, `TestNoHelperGoroutines` of `runtime/crash_test.go`.
+
+mod common;
+
+use common::{Output, assert_fatal, assert_listed, run_program};
+
+const ASLEEP: &str = "all goroutines are asleep - deadlock!";
+
+/// Runs a program that ends in a deadlock of exactly these goroutines.
+#[track_caller]
+fn dead(name: &str, statuses: &[&str]) -> Output {
+    let out = run_program(name, &[]);
+    assert_fatal(&out, ASLEEP);
+    assert_listed(&out, statuses);
+    out
+}
+
+#[track_caller]
+fn alive(name: &str) {
+    let out = run_program(name, &[]);
+    assert_eq!((out.stderr.as_str(), out.status.code()), ("", Some(0)), "{name}");
+}
+
+#[test]
+fn main_that_waits_alone_is_reported() {
+    let out = dead("dead_main", &["thread park"]);
+    assert!(
+        out.stderr.starts_with("fatal error: all goroutines are asleep - deadlock!\n\ngoroutine 1 [thread park]:\n")
+    );
+}
+
+#[test]
+fn a_locked_goroutine_is_marked() {
+    dead("dead_locked", &["thread park, locked to thread"]);
+    dead("dead_locked_other", &["thread park", "thread park, locked to thread"]);
+}
+
+#[test]
+fn each_goroutine_has_its_reason() {
+    dead("dead_reasons", &["join", "scope wait", "thread park", "thread park", "thread park"]);
+}
+
+#[test]
+fn channels_have_gos_reasons() {
+    dead("dead_channels", &["chan receive", "chan send", "chan send"]);
+}
+
+#[test]
+fn the_place_is_that_of_the_call_that_blocks() {
+    let out = dead("dead_channels", &["chan receive", "chan send", "chan send"]);
+    let source = include_str!("testprog/channels.rs");
+    for block in out.blocks() {
+        let (what, call) =
+            if block.status == "chan send" { ("send", ".send(()).unwrap()") } else { ("recv", ".recv().unwrap()") };
+        let lines = place_lines(&block.text, "testprog/channels.rs:");
+        let line = *lines.first().unwrap_or_else(|| panic!("no place in {block:?}"));
+        assert!(
+            source.lines().nth(line - 1).is_some_and(|line| line.contains(call)),
+            "line {line} does not {what}: {block:?}"
+        );
+    }
+}
+
+/// The line numbers that follow `file` in a text.
+fn place_lines(text: &str, file: &str) -> Vec<usize> {
+    let after = text.match_indices(file).map(|(at, _)| &text[at + file.len()..]);
+    after.filter_map(|rest| rest.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok()).collect()
+}
+
+#[test]
+fn the_creator_is_named_with_its_goroutine() {
+    let out = dead("dead_created_by", &["thread park", "thread park", "thread park"]);
+    let blocks = out.blocks();
+    let child =
+        blocks.iter().find(|block| block.id != 1 && block.text.contains("in goroutine 1\n")).expect("main's child");
+    let grandchild = blocks.iter().find(|block| block.text.contains(&format!("in goroutine {}\n", child.id)));
+    let origin = "created by testprog::deadlocks::dead_created_by in goroutine ";
+    assert!(child.text.contains(origin), "{}", out.stderr);
+    assert!(grandchild.is_some_and(|block| block.text.contains(origin)), "{}", out.stderr);
+    let main = blocks.iter().find(|block| block.id == 1).expect("main is listed");
+    assert!(!main.text.contains("created by"), "{}", out.stderr);
+}
+
+#[test]
+fn the_creator_of_a_bare_function_is_its_goroutine_and_place() {
+    let out = dead("dead_created_by_item", &["thread park", "thread park"]);
+    let (_, origin) = out.stderr.split_once("\ncreated by ").expect("an origin");
+    assert!(!origin.contains("forever"), "{}", out.stderr);
+    let line = place_lines(origin, "testprog/deadlocks.rs:")[0];
+    let source = include_str!("testprog/deadlocks.rs").lines().nth(line - 1);
+    assert_eq!(source.map(str::trim), Some("go(forever);"));
+    assert!(origin.contains("goroutine 1\n"), "{}", out.stderr);
+}
+
+#[test]
+fn goroutines_of_a_scope_name_the_user_as_their_creator() {
+    let out = run_program("dead_reasons", &[]);
+    assert!(!out.stderr.contains("created by goruntime::"), "{}", out.stderr);
+}
+
+#[test]
+fn main_is_listed_first() {
+    let out = dead("dead_created_by", &["thread park", "thread park", "thread park"]);
+    assert_eq!(out.blocks()[0].id, 1, "{}", out.stderr);
+}
+
+#[test]
+fn goroutines_that_ended_are_not_listed() {
+    dead("dead_after_work", &["thread park"]);
+}
+
+#[test]
+fn the_last_foreign_thread_or_timer_may_go_unnoticed_by_nobody() {
+    dead("dead_after_thread", &["thread park"]);
+    dead("dead_after_timer", &["thread park"]);
+}
+
+#[test]
+fn it_is_found_on_any_number_of_processors() {
+    for procs in ["1", "2", "4", "16"] {
+        let out = run_program("dead_reasons", &[("GOMAXPROCS", procs)]);
+        assert_fatal(&out, ASLEEP);
+    }
+}
+
+#[test]
+fn traceback_none_keeps_the_message() {
+    let out = run_program("dead_reasons", &[("GOTRACEBACK", "none")]);
+    assert_fatal(&out, ASLEEP);
+    assert_listed(&out, &[]);
+}
+
+#[test]
+fn a_pending_timer_keeps_it_silent() {
+    alive("alive_timer");
+    alive("alive_park_timeout");
+}
+
+#[test]
+fn a_foreign_thread_keeps_it_silent() {
+    alive("alive_thread");
+}
+
+#[test]
+fn a_blocked_call_keeps_it_silent() {
+    alive("alive_blocked_call");
+    alive("alive_announced_call");
+}
+
+#[test]
+fn a_busy_goroutine_keeps_it_silent() {
+    alive("alive_busy");
+}

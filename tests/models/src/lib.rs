@@ -1,0 +1,50 @@
+//! Models of goruntime's lock-free protocols: the runtime's own files, compiled against loom's atomics.
+//!
+//! *What.* `#[path]` takes the run queue, the claim protocol, the status word and the note from `runtime/src` as they are. What
+//! they stand on is replaced: `base::shim` by loom's types with a ring of four slots, `gmp::barrier` by two `SeqCst` fences, the
+//! futex of `os` by a table under a lock. Each test is one scenario; loom runs all its interleavings up to two preemptions.
+//! `LOOM_MAX_PREEMPTIONS=3 cargo test --release -p goruntime-models` looks deeper (half a minute).
+//!
+//! *Why here.* Loom's types may not leak into the runtime, and its tests need `pub(crate)` items: so a package of its own.
+//!
+//! *Invariants.* L1. A model that cannot fail proves nothing: each one names in its doc comment what was broken to see it fail.
+//! L2. What loom cannot express is said where it is replaced (`gmp::barrier`, `os`). It also never lets a load see a store that is made
+//! later, so that it cannot judge orderings that only keep a load ahead of a store (R3 of `gmp::runq` is argued there). L3. Unit tests
+//! inside a modelled file are `cfg(all(test, not(loom)))`; `build.rs` sets `loom`.
+//!
+//! *Locks.* Loom's only.
+//!
+//! *Go:* none.
+
+#![cfg(test)]
+
+#[path = "../../../runtime/src/base"]
+#[allow(dead_code, reason = "a model uses a part of each file")]
+mod base {
+    pub(crate) mod note;
+    #[path = "../../../tests/models/src/shim.rs"]
+    pub(crate) mod shim;
+}
+
+#[path = "../../../runtime/src/gmp"]
+#[allow(dead_code, reason = "a model uses a part of each file")]
+mod gmp {
+    #[path = "../../../tests/models/src/barrier.rs"]
+    pub(crate) mod barrier;
+    pub(crate) mod claim;
+    pub(crate) mod runq;
+    pub(crate) mod status;
+}
+
+mod claim_model;
+mod note_model;
+mod os;
+mod park_model;
+mod runq_model;
+
+/// Runs `scenario` in all interleavings with at most two preemptions, or as many as `LOOM_MAX_PREEMPTIONS` says.
+fn explore(scenario: impl Fn() + Send + Sync + 'static) {
+    let mut builder = loom::model::Builder::new();
+    builder.preemption_bound = builder.preemption_bound.or(Some(2));
+    builder.check(scenario);
+}

@@ -1,0 +1,90 @@
+//! The child's side: draws batches from the seed and runs them until the time is over.
+//!
+//! *Why here.* The driver is a goroutine, so that the process has no thread that would keep a deadlock from being reported.
+//!
+//! *Invariants.* CD1. Between two batches nothing of the first is left: the number of goroutines is that of the start.
+//!
+//! *Locks.* None. *Go:* none.
+
+use std::io::Write;
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use goruntime::runtime::num_goroutine;
+
+use crate::check::{ensure, eventually};
+use crate::options::Options;
+use crate::rand::Rand;
+use crate::scenarios::{self, Context, Scenario};
+
+/// Starts the runtime as a program.
+pub(crate) mod program {
+    use std::process::ExitCode;
+
+    #[goruntime::main]
+    pub(crate) fn main() -> ExitCode {
+        super::drive()
+    }
+}
+
+/// Starts the runtime from a plain thread.
+pub(crate) fn library() -> ExitCode {
+    goruntime::run(drive)
+}
+
+/// Runs batches.
+fn drive() -> ExitCode {
+    let Ok(options) = Options::from_args() else { return ExitCode::from(2) };
+    // The panics here are on purpose; what matters is checked without panicking.
+    std::panic::set_hook(Box::new(|_| {}));
+    let chosen: Vec<Scenario> = match &options.scenarios[..] {
+        [] => scenarios::ALL.to_vec(),
+        names => names.iter().filter_map(|name| scenarios::find(name)).collect(),
+    };
+    let context = Context::new();
+    let mut rand = Rand::new(options.seed);
+    // In library mode the goroutine that started the runtime may still be ending.
+    let base = 1;
+    eventually("the driver is alone at the start", || num_goroutine() == base);
+    let until = Instant::now() + Duration::from_secs(options.seconds);
+    let mut number = 0u64;
+    while Instant::now() < until {
+        number += 1;
+        batch(number, &chosen, &context, &mut rand);
+        eventually("the number of goroutines is that of the start", || num_goroutine() == base);
+    }
+    ExitCode::SUCCESS
+}
+
+/// Runs some scenarios at once, and waits for all.
+fn batch(number: u64, chosen: &[Scenario], context: &Context, rand: &mut Rand) {
+    let count = rand.pick(&[1, 2, 3, 5, 8]);
+    let drawn: Vec<Scenario> = (0..count).map(|_| rand.pick(chosen)).collect();
+    let names: Vec<&str> = drawn.iter().map(|scenario| scenario.name).collect();
+    say(&format!("batch {number}: {}", names.join(" ")));
+    let handles: Vec<_> = drawn
+        .into_iter()
+        .map(|scenario| {
+            let (context, rand) = (context.clone(), rand.fork());
+            (scenario.name, goruntime::spawn(move || (scenario.run)(&context, rand)))
+        })
+        .collect();
+    for (name, handle) in handles {
+        match handle.join() {
+            Ok(operations) => say(&format!("done {name} {operations}")),
+            Err(payload) => {
+                let text = payload
+                    .downcast_ref::<String>()
+                    .cloned()
+                    .or_else(|| payload.downcast_ref::<&str>().map(|text| (*text).to_owned()));
+                ensure!(false, "scenario {name} panicked: {text:?}");
+            }
+        }
+    }
+}
+
+/// A line for the parent.
+fn say(line: &str) {
+    let mut out = std::io::stdout().lock();
+    ensure!(writeln!(out, "{line}").and_then(|()| out.flush()).is_ok(), "the parent does not listen");
+}

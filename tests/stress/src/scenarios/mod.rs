@@ -1,0 +1,127 @@
+//! The scenarios: each takes some milliseconds, checks itself, and returns how many operations it did.
+//!
+//! *Why here.* One list for the driver and the command line.
+//!
+//! *Invariants.* SN1. A scenario returns only when everything that it started has ended or is counted by a ledger it has settled.
+//!
+//! *Locks.* None. *Go:* none.
+
+mod channels;
+mod ends;
+mod foreign;
+mod load;
+mod park;
+mod spawn;
+mod threads;
+mod timers;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use crate::rand::Rand;
+
+/// What the scenarios of a process share.
+#[derive(Clone, Debug)]
+pub(crate) struct Context {
+    /// GOMAXPROCS at the start.
+    pub(crate) procs: usize,
+    /// Threads that goroutines have left behind by ending locked: they stay for ever, so there must not be many.
+    tainted: Arc<AtomicU64>,
+}
+
+/// Most threads that are left behind in one process.
+const MOST_TAINTED: u64 = 200;
+
+/// A named load.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Scenario {
+    pub(crate) name: &'static str,
+    pub(crate) run: fn(&Context, Rand) -> u64,
+}
+
+/// All of them.
+pub(crate) const ALL: &[Scenario] = &[
+    Scenario { name: "spawn_join", run: spawn::spawn_join },
+    Scenario { name: "detach", run: spawn::detach },
+    Scenario { name: "tree", run: spawn::tree },
+    Scenario { name: "scopes", run: spawn::scopes },
+    Scenario { name: "burst", run: spawn::burst },
+    Scenario { name: "yields", run: spawn::yields },
+    Scenario { name: "locals", run: spawn::locals },
+    Scenario { name: "ping_pong", run: park::ping_pong },
+    Scenario { name: "ring", run: park::ring },
+    Scenario { name: "permits", run: park::permits },
+    Scenario { name: "park_timeout", run: park::park_timeout },
+    Scenario { name: "unpark_ended", run: park::unpark_ended },
+    Scenario { name: "sleeps", run: timers::sleeps },
+    Scenario { name: "many_timers", run: timers::many_timers },
+    Scenario { name: "cancelled", run: timers::cancelled },
+    Scenario { name: "lone_timer", run: timers::lone_timer },
+    Scenario { name: "panics", run: ends::panics },
+    Scenario { name: "goexits", run: ends::goexits },
+    Scenario { name: "park_in_drop", run: ends::park_in_drop },
+    Scenario { name: "caught_goexit", run: ends::caught_goexit },
+    Scenario { name: "lock_thread", run: threads::lock_thread },
+    Scenario { name: "end_locked", run: threads::end_locked },
+    Scenario { name: "pins", run: threads::pins },
+    Scenario { name: "mutex", run: threads::mutex },
+    Scenario { name: "foreign_go", run: foreign::foreign_go },
+    Scenario { name: "foreign_run", run: foreign::foreign_run },
+    Scenario { name: "foreign_park", run: foreign::foreign_park },
+    Scenario { name: "foreign_ids", run: foreign::foreign_ids },
+    Scenario { name: "foreign_lone", run: foreign::foreign_lone },
+    Scenario { name: "pipes", run: channels::pipes },
+    Scenario { name: "deadlines", run: channels::deadlines },
+    Scenario { name: "mutual", run: channels::mutual },
+    Scenario { name: "blocking", run: load::blocking },
+    Scenario { name: "hogs", run: load::hogs },
+    Scenario { name: "resize", run: load::resize },
+    Scenario { name: "sweeps", run: load::sweeps },
+    Scenario { name: "counts", run: load::counts },
+];
+
+/// The scenario of that name.
+pub(crate) fn find(name: &str) -> Option<Scenario> {
+    ALL.iter().copied().find(|scenario| scenario.name == name)
+}
+
+/// All names.
+pub(crate) fn names() -> Vec<&'static str> {
+    ALL.iter().map(|scenario| scenario.name).collect()
+}
+
+impl Context {
+    /// What holds at the start.
+    pub(crate) fn new() -> Context {
+        Context { procs: goruntime::runtime::gomaxprocs(), tainted: Arc::default() }
+    }
+
+    /// Whether one more thread may be left behind.
+    pub(crate) fn may_taint(&self) -> bool {
+        self.tainted.fetch_add(1, Ordering::Relaxed) < MOST_TAINTED
+    }
+}
+
+/// Divides sizes where the build is slow.
+pub(crate) const SLOWER: u64 = if cfg!(debug_assertions) { 8 } else { 1 };
+
+/// Some short operation that lets others run: what goroutines do between their steps.
+pub(crate) fn pause(rand: &mut Rand) {
+    match rand.range(0, 20) {
+        0..=11 => goruntime::runtime::yield_now(),
+        12..=14 => goruntime::time::sleep(rand.micros(1, 300)),
+        15 => goruntime::thread::park_timeout(rand.micros(1, 200)),
+        16 => std::thread::sleep(rand.micros(1, 300)),
+        17 => goruntime::runtime::blocking(|| std::thread::sleep(rand.micros(1, 200))),
+        18 => spin(rand.micros(1, 100)),
+        _ => goruntime::spawn(|| ()).join().unwrap_or_else(|_| crate::check::fail("an empty goroutine panicked")),
+    }
+}
+
+/// Computes for so long.
+pub(crate) fn spin(duration: std::time::Duration) {
+    let begun = std::time::Instant::now();
+    while begun.elapsed() < duration {
+        std::hint::spin_loop();
+    }
+}

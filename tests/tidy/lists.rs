@@ -1,0 +1,111 @@
+//! The numbers, words and exceptions of the checks.
+//!
+//! Why here: a list that grows is a topic of its own in a review.
+//!
+//! *Invariants*
+//! - L1. Every exception has a reason that would convince somebody else.
+//!
+//! *Locks*: none.
+//!
+//! *Go:* none.
+
+/// Lines of a file, without its tests.
+pub(crate) const FILE_CAP: usize = 500;
+/// Lines of an example.
+pub(crate) const EXAMPLE_CAP: usize = 80;
+/// Lines of a function: one screen.
+pub(crate) const FUNCTION_CAP: usize = 60;
+
+/// What a head has to answer, after what the file is.
+pub(crate) const QUESTIONS: [&str; 4] = ["Why here", "Invariants", "Locks", "Go:"];
+
+/// Orderings that name their partner.
+pub(crate) const ORDERINGS: [&str; 4] = ["SeqCst", "AcqRel", "Acquire", "Release"];
+
+/// How conditional compilation is written.
+pub(crate) const CONDITIONS: [&str; 3] = ["cfg(", "cfg!(", "cfg_attr("];
+
+/// What stands in a `SAFETY` comment in the place of an argument.
+pub(crate) const EMPTY_WORDS: [&str; 5] = ["as required", "trust", "should", "obviously", "we know"];
+
+/// Files and the leftovers that they may have.
+pub(crate) const LEFTOVERS: &[(&str, &str)] = &[
+    // Shows that the attribute lets the harness ignore a test.
+    ("tests/ui/pass/test.rs", "#[ignore"),
+];
+
+/// What must not be left over, and whether not even in comments. Put together here so that this file does not contain it.
+pub(crate) fn left_over() -> [(&'static str, bool); 7] {
+    [
+        (concat!("TO", "DO"), true),
+        (concat!("FIX", "ME"), true),
+        (concat!("dbg", "!("), false),
+        (concat!("to", "do!("), false),
+        (concat!("unimpl", "emented!("), false),
+        (concat!("static ", "mut "), false),
+        (concat!("#[ig", "nore"), false),
+    ]
+}
+
+/// Where conditional compilation may stand.
+pub(crate) const CFG: &[(&str, &str)] = &[
+    ("runtime/src/os/", "the platforms"),
+    ("runtime/src/base/tls.rs", "the word is read by assembly where the platform permits"),
+    ("runtime/src/base/env.rs", "the affinity guard reports by default in debug builds"),
+    ("runtime/src/coro/overflow.rs", "what a fault tells differs by platform"),
+    ("runtime/src/coro/stack.rs", "corosensei asks for two more numbers on Windows"),
+    ("runtime/src/debug/quit.rs", "there is no SIGQUIT on Windows"),
+];
+
+/// Where unsafe code may stand.
+pub(crate) const UNSAFE: &[(&str, &str)] = &[
+    ("runtime/src/os/", "system calls"),
+    ("runtime/src/base/list.rs", "links are inside of elements that others own"),
+    ("runtime/src/base/lock.rs", "the data of a lock is reached through its guard"),
+    ("runtime/src/base/mapvec.rs", "the items are in a mapping"),
+    ("runtime/src/base/tls.rs", "assembly"),
+    ("runtime/src/coro/cache.rs", "stacks are kept as words"),
+    ("runtime/src/coro/guard.rs", "changes the protection of memory"),
+    ("runtime/src/coro/overflow.rs", "a signal handler"),
+    ("runtime/src/coro/pool.rs", "mappings come and go"),
+    ("runtime/src/coro/stack.rs", "stacks are made of addresses"),
+    ("runtime/src/coro/sweep.rs", "discards memory"),
+    ("runtime/src/coro/switch.rs", "switches stacks"),
+    ("runtime/src/gmp/g.rs", "its link in the lists"),
+    ("runtime/src/gmp/gslab.rs", "goroutines are all-zero memory at first"),
+    ("runtime/src/gmp/m.rs", "its link in the lists, and its place"),
+    ("runtime/src/gmp/mod.rs", "the handles on objects that are never freed"),
+    ("runtime/src/gmp/runq.rs", "only the owner may fill the ring"),
+    ("runtime/src/gmp/timers.rs", "timers are inside of goroutines"),
+    ("runtime/src/proc/execute.rs", "makes and resumes coroutines"),
+    ("runtime/src/proc/findrunnable.rs", "touches what belongs to the owner of the P"),
+    ("runtime/src/proc/newproc.rs", "writes closures into slots, touches what belongs to the owner of the P"),
+    ("runtime/src/proc/park.rs", "suspends; the M of one who is inside is there"),
+    ("runtime/src/proc/permit.rs", "finds the goroutine of a timer"),
+    ("runtime/src/proc/queue.rs", "fills the ring as the owner of the P"),
+    ("runtime/src/proc/resize.rs", "empties a P that nobody owns any more"),
+    ("runtime/src/proc/steal.rs", "fills the ring as the owner of the P"),
+    ("runtime/src/proc/timer.rs", "finds the goroutine of a timer"),
+    ("runtime/src/proc/traceback.rs", "resumes a coroutine for its traceback"),
+    ("runtime/src/channel/buffer.rs", "slots are full or empty by count"),
+    ("runtime/src/channel/half.rs", "a channel is shared by counted handles"),
+    ("runtime/src/channel/hchan.rs", "the lock makes the state exclusive"),
+    ("runtime/src/channel/transfer.rs", "values are moved into and out of the frames of parked goroutines"),
+    ("runtime/src/sync/mutex.rs", "the lock makes the data exclusive"),
+    ("runtime/src/sync/spin.rs", "the lock makes the data exclusive"),
+    ("runtime/src/sync/sudog.rs", "waiters are on the frames of parked goroutines"),
+    ("runtime/src/sync/wait_group.rs", "waiters are on the frames of parked goroutines"),
+    ("runtime/src/sysmon.rs", "the hook of the tracer is a word"),
+    ("runtime/src/bgsweep.rs", "bodies of system goroutines are words"),
+    ("runtime/src/task/extra.rs", "the extra is behind a word of the goroutine"),
+    ("runtime/src/task/finish.rs", "takes closures out of slots"),
+    ("runtime/src/task/join.rs", "takes results out of slots"),
+    ("runtime/src/task/local.rs", "a value lives as long as its goroutine"),
+    ("runtime/src/task/run.rs", "the goroutine borrows from its caller"),
+    ("runtime/src/task/scope.rs", "goroutines borrow from the one that waits for them"),
+    ("runtime/src/task/slot.rs", "typed values in untyped words"),
+    ("runtime/src/task/spawn.rs", "typed values in untyped words"),
+    ("runtime/src/debug/frames.rs", "captures on the stack of the thread"),
+    ("runtime/src/debug/quit.rs", "installs a signal handler"),
+    ("runtime/src/rt0/start.rs", "reads the thread-local word back through the M"),
+];

@@ -1,0 +1,163 @@
+//! What the runtime tells about itself on demand: SIGQUIT, schedtrace, inittrace, boottrace.
+//!
+//! Why here: all of it comes from the environment or from outside; the programs are in `testprog/traces.rs`.
+//!
+//! *Invariants*: none. *Locks*: none.
+//!
+//! *Go:* `TestCrashDumpsAllThreads`, `TestSchedTrace`-like checks; `GO-RUNTIME.md` §2.3, §4.7, §5.1.
+
+mod common;
+
+use std::collections::BTreeSet;
+
+use common::{Output, Running, assert_listed, assert_prints, program, run_program};
+
+/// Starts a program that writes a line when it is ready, waits for that, and sends SIGQUIT.
+fn quit(name: &str, env: &[(&str, &str)]) -> Output {
+    let mut running = Running::start(program(name).envs(env.iter().copied()));
+    running.wait_for_line("ready");
+    running.signal("QUIT");
+    running.wait()
+}
+
+#[test]
+fn sigquit_lists_every_goroutine_and_exits_with_2() {
+    let out = quit("quit_mixed", &[("GOMAXPROCS", "1")]);
+    assert!(out.stderr.starts_with("SIGQUIT: quit\n"), "{}", out.stderr);
+    assert_eq!(out.status.code(), Some(2));
+    assert_listed(&out, &["sleep", "thread park", "thread park", "join", "running"]);
+}
+
+#[test]
+fn sigquit_names_place_and_creator() {
+    let out = quit("quit_mixed", &[("GOMAXPROCS", "1")]);
+    for block in out.blocks() {
+        assert_eq!(block.text.contains("created by "), block.id != 1, "{block:?}");
+        if block.status != "running" {
+            assert!(block.text.contains("testprog/traces.rs:"), "{block:?}");
+        }
+    }
+}
+
+#[test]
+fn sigquit_works_while_every_processor_is_busy() {
+    let out = quit("quit_busy", &[("GOMAXPROCS", "2")]);
+    assert!(out.stderr.starts_with("SIGQUIT: quit\n"), "{}", out.stderr);
+    assert_eq!(out.status.code(), Some(2));
+    assert!(out.blocks().len() >= 5, "{}", out.stderr);
+}
+
+#[test]
+fn sigquit_works_in_a_library() {
+    let out = quit("quit_library", &[]);
+    assert!(out.stderr.starts_with("SIGQUIT: quit\n"), "{}", out.stderr);
+    assert_eq!(out.status.code(), Some(2));
+    assert_listed(&out, &["thread park"]);
+}
+
+/// The numbers in a text, and the text without them.
+fn shape(text: &str) -> (String, Vec<u64>) {
+    let mut numbers = Vec::new();
+    let mut shape = String::new();
+    for part in text.split_inclusive(|c: char| !c.is_ascii_digit()) {
+        let digits = part.trim_end_matches(|c: char| !c.is_ascii_digit());
+        if let Ok(number) = digits.parse() {
+            numbers.push(number);
+            shape.push('N');
+        }
+        shape.push_str(&part[digits.len()..]);
+    }
+    (shape, numbers)
+}
+
+#[test]
+fn schedtrace_prints_gos_line() {
+    let out = run_program("trace_a_while", &[("GOMAXPROCS", "2"), ("GODEBUG", "schedtrace=20")]);
+    let lines: Vec<&str> = out.stderr.lines().collect();
+    assert!(lines.len() >= 3, "{}", out.stderr);
+    for line in lines {
+        let (text, numbers) = shape(line);
+        let expected = "SCHED Nms: gomaxprocs=N idleprocs=N threads=N spinningthreads=N needspinning=N idlethreads=N runqueue=N [ N N ] schedticks=[ N N ]";
+        assert_eq!(text, expected);
+        let [_, gomaxprocs, idleprocs, threads, ..] = numbers[..] else { panic!("{line}") };
+        assert!(gomaxprocs == 2 && idleprocs <= 2 && threads >= 2, "{line}");
+    }
+}
+
+#[test]
+fn the_first_line_of_schedtrace_does_not_wait_for_the_period() {
+    let out = run_program("trace_a_while", &[("GODEBUG", "schedtrace=150")]);
+    let at = shape(out.stderr.lines().next().expect("a line")).1[0];
+    assert!(at < 150, "{}", out.stderr);
+}
+
+#[test]
+fn scheddetail_lists_processors_threads_and_goroutines() {
+    let out = run_program("trace_a_while", &[("GOMAXPROCS", "2"), ("GODEBUG", "schedtrace=20,scheddetail=1")]);
+    for start in ["SCHED ", "  P0: status=", "  P1: status=", "  M0: p=", "  G1: status="] {
+        assert!(out.stderr.lines().any(|line| line.starts_with(start)), "{start} is not in {}", out.stderr);
+    }
+    assert!(out.stderr.contains(" gcwaiting=false nmidlelocked="), "{}", out.stderr);
+}
+
+#[test]
+fn inittrace_prints_gos_line() {
+    let out = run_program("return_unit", &[("GODEBUG", "inittrace=1")]);
+    let lines: Vec<&str> = out.stderr.lines().collect();
+    assert_eq!(lines.len(), 1, "{}", out.stderr);
+    let rest = lines[0].strip_prefix("init testprog::inits::by_name @").expect(lines[0]);
+    let (start, rest) = rest.split_once(" ms, ").expect(rest);
+    let (clock, rest) = rest.split_once(" ms clock, ").expect(rest);
+    assert!(start.parse::<f64>().is_ok() && clock.parse::<f64>().is_ok(), "{}", lines[0]);
+    assert_eq!(shape(rest).0, "N bytes, N allocs");
+}
+
+#[test]
+fn inittrace_does_not_print_an_init_that_fails() {
+    let out = run_program("init_fails", &[("GODEBUG", "inittrace=1")]);
+    assert!(!out.stderr.contains("init testprog"), "{}", out.stderr);
+}
+
+#[test]
+fn boottrace_prints_each_step_in_gos_order() {
+    const STEPS: [&str; 16] = [
+        "rt0_go",
+        "check",
+        "args",
+        "osinit",
+        "schedinit",
+        "newproc",
+        "mstart",
+        "runtime_main",
+        "sysmon",
+        "lock_os_thread",
+        "runtime_inits",
+        "gcenable",
+        "updater",
+        "inits",
+        "main",
+        "exit",
+    ];
+    let out = run_program("return_unit", &[("GODEBUG", "boottrace=1")]);
+    assert_prints(&out, "done\n");
+    let lines =
+        out.stderr.lines().map(|line| line.strip_prefix("boot ").and_then(|line| line.split_once(" @")).expect(line));
+    let (steps, times): (Vec<&str>, Vec<&str>) = lines.unzip();
+    assert_eq!(steps, STEPS);
+    let times: Vec<f64> = times.iter().map(|time| time.strip_suffix(" ms").expect(time).parse().expect(time)).collect();
+    assert!(times.is_sorted(), "{times:?}");
+}
+
+#[test]
+fn without_settings_nothing_is_printed() {
+    for name in ["return_unit", "trace_a_while", "lib_run"] {
+        assert_eq!(run_program(name, &[]).stderr, "", "{name}");
+    }
+}
+
+#[test]
+fn no_two_goroutines_in_a_list_have_the_same_number() {
+    let out = quit("quit_busy", &[]);
+    let ids: BTreeSet<u64> = out.blocks().iter().map(|block| block.id).collect();
+    assert_eq!(ids.len(), out.blocks().len(), "{}", out.stderr);
+}

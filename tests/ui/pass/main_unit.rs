@@ -1,0 +1,5 @@
+//! The plainest program.
+#![deny(warnings)]
+
+#[goruntime::main]
+fn main() {}
