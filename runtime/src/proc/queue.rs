@@ -37,8 +37,14 @@ fn spill(pp: PPtr, gp: GPtr) {
 
 /// Queues a goroutine that yielded: behind the others of this P. If there are none, the global queue's turn comes first, so that a goroutine
 /// that yields until others have done something lets them do it.
+///
+/// One yield in [`SPREAD_PERIOD`] goes to the global queue instead: processors that are all busy steal nothing, and without it a goroutine
+/// that only yields would share a crowded processor for ever while another has one for itself.
 #[inline]
 pub(crate) fn put_yielded(pp: PPtr, gp: GPtr) {
+    if pp.schedtick.load(Ordering::Relaxed).is_multiple_of(SPREAD_PERIOD) {
+        return put_global(gp);
+    }
     if SCHED.runq_size.load(Ordering::Relaxed) != 0
         && pp.runq.is_empty()
         && let Some(first) = take_global(pp, MOST_TAKEN)
@@ -47,6 +53,10 @@ pub(crate) fn put_yielded(pp: PPtr, gp: GPtr) {
     }
     runqput(pp, gp, false);
 }
+
+/// Passes of the scheduler between two yields that go to the global queue: a prime, so that it is not always the same goroutine of a few,
+/// and so large that the yields of a busy processor do not pay for the queue's lock.
+const SPREAD_PERIOD: u32 = 1021;
 
 /// Most goroutines that are taken from the global queue at a time.
 pub(crate) const MOST_TAKEN: usize = 128;
