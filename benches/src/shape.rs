@@ -18,8 +18,10 @@ pub const STAGES: u64 = 1000;
 pub const CAPACITY: usize = 128;
 /// Producers and consumers of `chan_buf4x4`.
 pub const SIDES: u64 = 4;
-/// Tasks of `mutex`.
+/// Tasks of `mutex` and `rwlock`.
 pub const LOCKERS: u64 = 8;
+/// Of so many locks of `rwlock` one is for writing.
+pub const WRITE_EVERY: u64 = 100;
 /// Sleeps of each task of `blocking` and `timers_1ms`.
 pub const SLEEPS: u32 = 10;
 /// One sleep of `blocking`.

@@ -158,6 +158,12 @@ table! {
         4_000_000, 4_000_000, 1_000, Each, [value("ns", &[Best(0.4)], &[Best(0.5)])];
     chan_unb "an item from one producer to one consumer, unbounded",
         5_000_000, 5_000_000, 1_000, Each, [value("ns", &[Best(0.4)], &[Best(0.5)])];
+    select_buf "an item from one of four producers to one task that selects, capacity 128 each",
+        2_000_000, 500_000, 1_000, Each, [value("ns", &[Best(0.5)], &[Best(0.6)])];
+    select_cap1 "the same over channels of capacity 1",
+        1_000_000, 100_000, 1_000, Each, [value("ns", &[Best(0.5)], &[Best(0.6)])];
+    select_unbuf "the same over rendezvous channels",
+        1_000_000, 100_000, 1_000, Each, [value("ns", &[Best(0.5)], &[Best(0.6)])];
     ring_unbuf "a hop of one token around a ring of 1000 rendezvous channels",
         1_000_000, 50_000, 1_000, Each, [value("ns", &[Best(0.45)], &[Best(0.4)])];
     sieve_unbuf "the first 2000 primes, a task and a rendezvous channel for each",
@@ -166,8 +172,14 @@ table! {
         1_000_000, 0, 100, Each, [
             value("ms", &[Best(0.35)], &[Best(0.3)]),
             peak_mib(&[Best(1.0)], &[Best(1.0)])];
+    mutex1 "a lock and unlock of a mutex that no other task uses",
+        20_000_000, 20_000_000, 1_000, First, [value("ns", &[Best(1.0)], &[Best(1.0)])];
     mutex "a lock and unlock of one mutex by eight tasks",
         4_000_000, 4_000_000, 1_000, Each, [value("ns", &[Best(1.0)], &[Best(1.0)])];
+    rwlock "a lock and unlock by eight tasks, one in a hundred for writing",
+        4_000_000, 4_000_000, 1_000, Each, [value("ns", &[Best(1.0)], &[Best(1.0)])];
+    waitgroup "a task spawned and waited for through a wait group, one at a time",
+        1_000_000, 20_000, 1_000, Each, [value("ns", &[Best(0.45)], &[Best(0.45)])];
     timers_rand "a million tasks that each sleep 1 to 1000 ms, in all",
         1_000_000, 0, 100, Each, [
             value("ms", &[Peer("go", 0.6), Best(1.1)], &[Peer("go", 0.7), Best(1.1)])];

@@ -2,6 +2,7 @@
 package main
 
 import (
+	"runtime"
 	"sync"
 	"time"
 )
@@ -12,6 +13,8 @@ const (
 	sides    = 4
 	lockers  = 8
 	fanout   = 10
+	// Of so many locks one is for writing.
+	writeEvery = 100
 )
 
 func pingpong(capacity, ops int) string {
@@ -128,26 +131,95 @@ func node(parent chan<- int, first, size int) {
 	parent <- sum
 }
 
-func mutex(ops int) string {
+func mutex(lockers, ops int) string {
 	each := ops / lockers
 	start := time.Now()
 	var mu sync.Mutex
-	var wg sync.WaitGroup
 	shared := 0
-	wg.Add(lockers)
-	for i := 0; i < lockers; i++ {
-		go func() {
-			for i := 0; i < each; i++ {
-				mu.Lock()
-				shared++
-				mu.Unlock()
-			}
-			wg.Done()
-		}()
-	}
-	wg.Wait()
+	inParallel(lockers, func() {
+		for i := 0; i < each; i++ {
+			mu.Lock()
+			shared++
+			mu.Unlock()
+		}
+	})
 	if shared != each*lockers {
 		fail("the mutex lost an addition: %d", shared)
 	}
 	return perOp(start, each*lockers)
+}
+
+func rwlock(ops int) string {
+	each := ops / lockers
+	start := time.Now()
+	var mu sync.RWMutex
+	shared := 0
+	inParallel(lockers, func() {
+		seen := 0
+		for i := 0; i < each; i++ {
+			if i%writeEvery == 0 {
+				mu.Lock()
+				shared++
+				mu.Unlock()
+			} else {
+				mu.RLock()
+				seen += shared
+				mu.RUnlock()
+			}
+		}
+		runtime.KeepAlive(seen)
+	})
+	if shared != (each+writeEvery-1)/writeEvery*lockers {
+		fail("the lock lost an addition: %d", shared)
+	}
+	return perOp(start, each*lockers)
+}
+
+// Runs a function on as many goroutines and waits for them.
+func inParallel(goroutines int, f func()) {
+	var wg sync.WaitGroup
+	wg.Add(goroutines)
+	for i := 0; i < goroutines; i++ {
+		go func() {
+			f()
+			wg.Done()
+		}()
+	}
+	wg.Wait()
+}
+
+func waitgroup(ops int) string {
+	var wg sync.WaitGroup
+	start := time.Now()
+	for i := 0; i < ops; i++ {
+		wg.Add(1)
+		go wg.Done()
+		wg.Wait()
+	}
+	return perOp(start, ops)
+}
+
+func selecting(capacity, ops int) string {
+	each := ops / sides
+	var from [sides]chan int
+	for i := range from {
+		from[i] = make(chan int, capacity)
+	}
+	start := time.Now()
+	for _, to := range from {
+		go func() {
+			for i := 0; i < each; i++ {
+				to <- i
+			}
+		}()
+	}
+	for i := 0; i < each*sides; i++ {
+		select {
+		case <-from[0]:
+		case <-from[1]:
+		case <-from[2]:
+		case <-from[3]:
+		}
+	}
+	return perOp(start, each*sides)
 }

@@ -24,6 +24,7 @@ pub fn run(workload: &str, workers: u32, ops: u64) -> Result<Outcome, Unsupporte
         "spawn_burst" => spawn_burst(ops),
         "yield2" => yields(2, ops),
         "yield1000" => yields(YIELDERS, ops),
+        "waitgroup" => waitgroup(ops),
         "timers_rand" => timers_rand(ops),
         "timers_1ms" => timers_1ms(ops),
         "sleep1us" => sleep1us(ops),
@@ -116,6 +117,17 @@ fn yields(tasks: u64, ops: u64) -> Outcome {
     }
     group.wait();
     Outcome::per_op(start, each * tasks)
+}
+
+fn waitgroup(ops: u64) -> Outcome {
+    let group = wait_group(0);
+    let start = Instant::now();
+    for _ in 0..ops {
+        group.add(1);
+        go(|| group.done());
+        group.wait();
+    }
+    Outcome::per_op(start, ops)
 }
 
 fn timers_rand(ops: u64) -> Outcome {

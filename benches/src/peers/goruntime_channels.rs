@@ -24,7 +24,8 @@ pub(super) fn run(workload: &str, ops: u64) -> Option<Outcome> {
         "ring_unbuf" => ring(ops),
         "sieve_unbuf" => sieve(ops),
         "skynet" => skynet(ops),
-        "mutex" => mutex(ops),
+        "mutex1" => mutex(1, ops),
+        "mutex" => mutex(LOCKERS, ops),
         _ => return None,
     })
 }
@@ -142,12 +143,12 @@ fn node(parent: &Sender<u64>, first: u64, size: u64) {
     parent.send(sum).expect("the parent waits");
 }
 
-fn mutex(ops: u64) -> Outcome {
+fn mutex(lockers: u64, ops: u64) -> Outcome {
     let shared = Arc::new(Mutex::new(0_u64));
-    let each = ops / LOCKERS;
+    let each = ops / lockers;
     let start = Instant::now();
-    let group = wait_group(LOCKERS);
-    for _ in 0..LOCKERS {
+    let group = wait_group(lockers);
+    for _ in 0..lockers {
         let shared = shared.clone();
         go(move || {
             for _ in 0..each {
@@ -157,5 +158,5 @@ fn mutex(ops: u64) -> Outcome {
         });
     }
     group.wait();
-    Outcome::per_op(start, each * LOCKERS)
+    Outcome::per_op(start, each * lockers)
 }

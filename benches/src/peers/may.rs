@@ -4,6 +4,7 @@
 //! acknowledgement beside it. may cannot hold more than about 32,000 coroutines (`vm.max_map_count`),
 //! so it has no row that needs more, and `mem_parked` takes 30,000.
 
+use std::hint::black_box;
 use std::sync::Arc;
 use std::sync::atomic::{
     AtomicU64,
@@ -13,13 +14,16 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use ::may::coroutine::{JoinHandle, sleep, yield_now};
+use ::may::cqueue;
 use ::may::go;
 use ::may::sync::mpmc::{self, Receiver, Sender};
-use ::may::sync::{Mutex, Semphore};
+use ::may::sync::{Mutex, RwLock, Semphore};
 
 use super::UNKNOWN;
 use crate::outcome::{Outcome, Unsupported};
-use crate::shape::{ARRIVED, BATCH, BLOCK, CAPACITY, LOCKERS, Parked, SIDES, SLEEPS, STAGES, Ticker, YIELDERS, hog};
+use crate::shape::{
+    ARRIVED, BATCH, BLOCK, CAPACITY, LOCKERS, Parked, SIDES, SLEEPS, STAGES, Ticker, WRITE_EVERY, YIELDERS, hog,
+};
 
 /// Most coroutines that fit under the default map limit.
 const MOST: u64 = 30_000;
@@ -42,9 +46,15 @@ fn dispatch(workload: &str, workers: u32, ops: u64) -> Result<Outcome, Unsupport
         "chan_buf" => items(1, Bounded::new(CAPACITY), ops),
         "chan_buf4x4" => items(SIDES, Bounded::new(CAPACITY), ops),
         "chan_unb" => items(1, Unbounded::new(), ops),
+        "select_buf" => selecting(|| Bounded::new(CAPACITY), ops),
+        "select_cap1" => selecting(|| Bounded::new(1), ops),
+        "select_unbuf" => selecting(Rendezvous::new, ops),
         "ring_unbuf" => ring(ops),
         "sieve_unbuf" => sieve(ops),
-        "mutex" => mutex(ops),
+        "mutex1" => mutex(1, ops),
+        "mutex" => mutex(LOCKERS, ops),
+        "rwlock" => rwlock(ops),
+        "waitgroup" => waitgroup(ops),
         "sleep1us" => sleep1us(ops),
         "mem_queued" => mem_queued(ops),
         "mem_parked_100k" => mem_parked(ops.min(MOST)),
@@ -157,9 +167,9 @@ fn spawn_join(ops: u64) -> Outcome {
     Outcome::per_op(start, batches * BATCH)
 }
 
-fn counted_batch() {
-    let left = Arc::new((AtomicU64::new(BATCH), Semphore::new(0)));
-    for _ in 0..BATCH {
+fn counted_batch(tasks: u64) {
+    let left = Arc::new((AtomicU64::new(tasks), Semphore::new(0)));
+    for _ in 0..tasks {
         let left = left.clone();
         go!(move || {
             // AcqRel: the last decrement pairs with those before it.
@@ -173,9 +183,9 @@ fn counted_batch() {
 
 fn spawn_wg(ops: u64) -> Outcome {
     let batches = ops.div_ceil(BATCH);
-    counted_batch();
+    counted_batch(BATCH);
     let start = Instant::now();
-    (0..batches).for_each(|_| counted_batch());
+    (0..batches).for_each(|_| counted_batch(BATCH));
     Outcome::per_op(start, batches * BATCH)
 }
 
@@ -256,18 +266,68 @@ fn sieve(primes: u64) -> Outcome {
     Outcome::millis(start)
 }
 
-fn mutex(ops: u64) -> Outcome {
-    let shared = Arc::new(Mutex::new(0_u64));
-    let each = ops / LOCKERS;
+/// may selects by a coroutine for each channel; they live as long as the queue of events.
+fn selecting<C: Channel>(channel: impl Fn() -> C, ops: u64) -> Outcome {
+    let each = ops / SIDES;
     let start = Instant::now();
-    let lockers: Vec<_> = (0..LOCKERS)
+    let from: Vec<C> = (0..SIDES).map(|_| channel()).collect();
+    for to in from.iter().cloned() {
+        go!(move || (0..each).for_each(|i| to.send(i)));
+    }
+    cqueue::scope(|queue| {
+        for from in from {
+            go!(queue, 0, move |events| for _ in 0..each {
+                from.recv();
+                events.send(0);
+            });
+        }
+        for _ in 0..each * SIDES {
+            assert!(queue.poll(None).is_ok(), "a coroutine that receives has ended");
+        }
+    });
+    Outcome::per_op(start, each * SIDES)
+}
+
+fn mutex(lockers: u64, ops: u64) -> Outcome {
+    let shared = Arc::new(Mutex::new(0_u64));
+    let each = ops / lockers;
+    let start = Instant::now();
+    let tasks: Vec<_> = (0..lockers)
         .map(|_| {
             let shared = shared.clone();
             go!(move || (0..each).for_each(|_| *shared.lock().expect("not poisoned") += 1))
         })
         .collect();
-    join_all(lockers);
+    join_all(tasks);
+    Outcome::per_op(start, each * lockers)
+}
+
+fn rwlock(ops: u64) -> Outcome {
+    let shared = Arc::new(RwLock::new(0_u64));
+    let each = ops / LOCKERS;
+    let start = Instant::now();
+    let task = |shared: Arc<RwLock<u64>>| {
+        move || {
+            let mut seen = 0;
+            for i in 0..each {
+                if i % WRITE_EVERY == 0 {
+                    *shared.write().expect("not poisoned") += 1;
+                } else {
+                    seen += *shared.read().expect("not poisoned");
+                }
+            }
+            black_box(seen);
+        }
+    };
+    let tasks: Vec<_> = (0..LOCKERS).map(|_| go!(task(shared.clone()))).collect();
+    join_all(tasks);
     Outcome::per_op(start, each * LOCKERS)
+}
+
+fn waitgroup(ops: u64) -> Outcome {
+    let start = Instant::now();
+    (0..ops).for_each(|_| counted_batch(1));
+    Outcome::per_op(start, ops)
 }
 
 fn sleep1us(ops: u64) -> Outcome {

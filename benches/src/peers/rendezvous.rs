@@ -5,9 +5,10 @@
 use std::time::Instant;
 
 use flume::{Receiver, Sender, bounded};
+use smol::future::race;
 
 use crate::outcome::Outcome;
-use crate::shape::{FANOUT, STAGES, check_skynet, leaves};
+use crate::shape::{FANOUT, SIDES, STAGES, check_skynet, leaves};
 
 /// Starts a task that nobody joins.
 pub(super) trait Detach: Copy + Send + Sync + 'static {
@@ -32,6 +33,31 @@ pub(super) async fn pingpong<D: Detach>(on: D, ops: u64) -> Outcome {
         ponged.recv_async().await.expect("the echo is alive");
     }
     Outcome::per_op(start, ops)
+}
+
+/// An item from one of [`SIDES`] producers.
+pub(super) async fn selecting<D: Detach>(on: D, ops: u64) -> Outcome {
+    let each = ops / SIDES;
+    let start = Instant::now();
+    let mut from = Vec::new();
+    // Kept, so that no channel is closed before the last item has come.
+    let mut kept = Vec::new();
+    for _ in 0..SIDES {
+        let (tx, rx) = bounded(0);
+        from.push(rx);
+        kept.push(tx.clone());
+        on.detach(async move {
+            for i in 0..each {
+                tx.send_async(i).await.expect("the consumer is alive");
+            }
+        });
+    }
+    for _ in 0..each * SIDES {
+        let (left, right) =
+            (race(from[0].recv_async(), from[1].recv_async()), race(from[2].recv_async(), from[3].recv_async()));
+        race(left, right).await.expect("the producers' channels are open");
+    }
+    Outcome::per_op(start, each * SIDES)
 }
 
 /// A hop around a ring; the stages are there before the clock starts.

@@ -4,6 +4,7 @@
 //! `smol::spawn` does it. The measuring task is spawned, so that it runs on a worker as in the other
 //! peers. Channels and locks are smol's own, rendezvous channels are flume's.
 
+use std::hint::black_box;
 use std::sync::Arc;
 use std::sync::atomic::{
     AtomicU64,
@@ -13,15 +14,15 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use ::smol::channel::{self, Receiver};
-use ::smol::future::{pending, yield_now};
-use ::smol::lock::{Mutex, Semaphore};
+use ::smol::future::{pending, race, yield_now};
+use ::smol::lock::{Mutex, RwLock, Semaphore};
 use ::smol::{Executor, Task, Timer, block_on, unblock};
 
 use super::UNKNOWN;
 use super::rendezvous::{self, Detach};
 use crate::outcome::{Outcome, Unsupported};
 use crate::shape::{
-    ARRIVED, BATCH, BLOCK, CAPACITY, LOCKERS, Parked, SIDES, SLEEPS, Ticker, YIELDERS, hog, random_millis,
+    ARRIVED, BATCH, BLOCK, CAPACITY, LOCKERS, Parked, SIDES, SLEEPS, Ticker, WRITE_EVERY, YIELDERS, hog, random_millis,
 };
 
 static EXECUTOR: Executor<'static> = Executor::new();
@@ -54,10 +55,16 @@ async fn dispatch(workload: String, workers: u32, ops: u64) -> Result<Outcome, U
         "chan_buf" => items(1, Some(CAPACITY), ops).await,
         "chan_buf4x4" => items(SIDES, Some(CAPACITY), ops).await,
         "chan_unb" => items(1, None, ops).await,
+        "select_buf" => selecting(CAPACITY, ops).await,
+        "select_cap1" => selecting(1, ops).await,
+        "select_unbuf" => rendezvous::selecting(OnSmol, ops).await,
         "ring_unbuf" => rendezvous::ring(OnSmol, ops).await,
         "sieve_unbuf" => rendezvous::sieve(OnSmol, ops).await,
         "skynet" => rendezvous::skynet(OnSmol, ops).await,
-        "mutex" => mutex(ops).await,
+        "mutex1" => mutex(1, ops).await,
+        "mutex" => mutex(LOCKERS, ops).await,
+        "rwlock" => rwlock(ops).await,
+        "waitgroup" => waitgroup(ops).await,
         "timers_rand" => timers_rand(ops).await,
         "timers_1ms" => timers_1ms(ops).await,
         "sleep1us" => sleep1us(ops).await,
@@ -198,11 +205,35 @@ async fn items(producers: u64, capacity: Option<usize>, ops: u64) -> Outcome {
     Outcome::per_op(start, each * producers)
 }
 
-async fn mutex(ops: u64) -> Outcome {
-    let shared = Arc::new(Mutex::new(0_u64));
-    let each = ops / LOCKERS;
+async fn selecting(capacity: usize, ops: u64) -> Outcome {
+    let each = ops / SIDES;
     let start = Instant::now();
-    let lockers: Vec<_> = (0..LOCKERS)
+    let mut from = Vec::new();
+    // Kept, so that no channel is closed before the last item has come.
+    let mut kept = Vec::new();
+    for _ in 0..SIDES {
+        let (tx, rx) = channel::bounded(capacity);
+        from.push(rx);
+        kept.push(tx.clone());
+        spawn(async move {
+            for i in 0..each {
+                tx.send(i).await.expect("the consumer is alive");
+            }
+        })
+        .detach();
+    }
+    for _ in 0..each * SIDES {
+        let item = race(race(from[0].recv(), from[1].recv()), race(from[2].recv(), from[3].recv())).await;
+        assert!(item.is_ok(), "a producer's channel was closed");
+    }
+    Outcome::per_op(start, each * SIDES)
+}
+
+async fn mutex(lockers: u64, ops: u64) -> Outcome {
+    let shared = Arc::new(Mutex::new(0_u64));
+    let each = ops / lockers;
+    let start = Instant::now();
+    let tasks: Vec<_> = (0..lockers)
         .map(|_| {
             let shared = shared.clone();
             spawn(async move {
@@ -212,9 +243,42 @@ async fn mutex(ops: u64) -> Outcome {
             })
         })
         .collect();
-    join_all(lockers).await;
-    assert_eq!(*shared.lock().await, each * LOCKERS, "the mutex lost an addition");
+    join_all(tasks).await;
+    assert_eq!(*shared.lock().await, each * lockers, "the mutex lost an addition");
+    Outcome::per_op(start, each * lockers)
+}
+
+async fn rwlock(ops: u64) -> Outcome {
+    let shared = Arc::new(RwLock::new(0_u64));
+    let each = ops / LOCKERS;
+    let start = Instant::now();
+    let tasks: Vec<_> = (0..LOCKERS)
+        .map(|_| {
+            let shared = shared.clone();
+            spawn(async move {
+                let mut seen = 0;
+                for i in 0..each {
+                    if i % WRITE_EVERY == 0 {
+                        *shared.write().await += 1;
+                    } else {
+                        seen += *shared.read().await;
+                    }
+                }
+                black_box(seen);
+            })
+        })
+        .collect();
+    join_all(tasks).await;
+    assert_eq!(*shared.read().await, each.div_ceil(WRITE_EVERY) * LOCKERS, "the lock lost an addition");
     Outcome::per_op(start, each * LOCKERS)
+}
+
+async fn waitgroup(ops: u64) -> Outcome {
+    let start = Instant::now();
+    for _ in 0..ops {
+        counted_batch(1).await;
+    }
+    Outcome::per_op(start, ops)
 }
 
 async fn timers_rand(ops: u64) -> Outcome {

@@ -3,19 +3,22 @@
 //! "Workers" are CPUs here: the process is confined to as many as there are workers. Workloads with
 //! more tasks than a system has threads are left out; `mem_parked` takes fewer.
 
+use std::hint::black_box;
 use std::sync::atomic::{
     AtomicU64,
     Ordering::{AcqRel, Relaxed},
 };
-use std::sync::{Arc, Barrier, Condvar, Mutex};
+use std::sync::{Arc, Barrier, Condvar, Mutex, RwLock};
 use std::thread::{self, JoinHandle, Thread, sleep, spawn, yield_now};
 use std::time::{Duration, Instant};
 
-use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
+use crossbeam_channel::{Receiver, Sender, bounded, select, unbounded};
 
 use super::UNKNOWN;
 use crate::outcome::{Outcome, Unsupported};
-use crate::shape::{ARRIVED, BATCH, BLOCK, CAPACITY, LOCKERS, Parked, SIDES, SLEEPS, STAGES, Ticker, YIELDERS, hog};
+use crate::shape::{
+    ARRIVED, BATCH, BLOCK, CAPACITY, LOCKERS, Parked, SIDES, SLEEPS, STAGES, Ticker, WRITE_EVERY, YIELDERS, hog,
+};
 
 /// Runs one workload.
 pub fn run(workload: &str, workers: u32, ops: u64) -> Result<Outcome, Unsupported> {
@@ -30,8 +33,14 @@ pub fn run(workload: &str, workers: u32, ops: u64) -> Result<Outcome, Unsupporte
         "chan_buf" => items(1, Some(CAPACITY), ops),
         "chan_buf4x4" => items(SIDES, Some(CAPACITY), ops),
         "chan_unb" => items(1, None, ops),
+        "select_buf" => selecting(CAPACITY, ops),
+        "select_cap1" => selecting(1, ops),
+        "select_unbuf" => selecting(0, ops),
         "ring_unbuf" => ring(ops),
-        "mutex" => mutex(ops),
+        "mutex1" => mutex(1, ops),
+        "mutex" => mutex(LOCKERS, ops),
+        "rwlock" => rwlock(ops),
+        "waitgroup" => waitgroup(ops),
         "sleep1us" => sleep1us(ops),
         "mem_parked_100k" => mem_parked(ops),
         "hog" => hogs(workers, ops),
@@ -86,9 +95,9 @@ struct Countdown {
     waiter: Thread,
 }
 
-fn counted_batch() {
-    let left = Arc::new(Countdown { left: AtomicU64::new(BATCH), waiter: thread::current() });
-    for _ in 0..BATCH {
+fn counted_batch(tasks: u64) {
+    let left = Arc::new(Countdown { left: AtomicU64::new(tasks), waiter: thread::current() });
+    for _ in 0..tasks {
         let left = left.clone();
         spawn(move || {
             // AcqRel: the last decrement pairs with those before it.
@@ -104,9 +113,9 @@ fn counted_batch() {
 
 fn spawn_wg(ops: u64) -> Outcome {
     let batches = ops.div_ceil(BATCH);
-    counted_batch();
+    counted_batch(BATCH);
     let start = Instant::now();
-    (0..batches).for_each(|_| counted_batch());
+    (0..batches).for_each(|_| counted_batch(BATCH));
     Outcome::per_op(start, batches * BATCH)
 }
 
@@ -182,18 +191,65 @@ fn ring(ops: u64) -> Outcome {
     Outcome::per_op(start, rounds * STAGES)
 }
 
-fn mutex(ops: u64) -> Outcome {
-    let shared = Arc::new(Mutex::new(0_u64));
-    let each = ops / LOCKERS;
+fn selecting(capacity: usize, ops: u64) -> Outcome {
+    let each = ops / SIDES;
     let start = Instant::now();
-    let lockers: Vec<_> = (0..LOCKERS)
+    let ends: Vec<(Sender<u64>, Receiver<u64>)> = (0..SIDES).map(|_| bounded(capacity)).collect();
+    for (tx, _) in ends.iter().cloned() {
+        spawn(move || (0..each).for_each(|i| tx.send(i).expect("the consumer is alive")));
+    }
+    for _ in 0..each * SIDES {
+        let item = select! {
+            recv(ends[0].1) -> item => item,
+            recv(ends[1].1) -> item => item,
+            recv(ends[2].1) -> item => item,
+            recv(ends[3].1) -> item => item,
+        };
+        assert!(item.is_ok(), "a producer's channel was closed");
+    }
+    Outcome::per_op(start, each * SIDES)
+}
+
+fn mutex(lockers: u64, ops: u64) -> Outcome {
+    let shared = Arc::new(Mutex::new(0_u64));
+    let each = ops / lockers;
+    let start = Instant::now();
+    let tasks: Vec<_> = (0..lockers)
         .map(|_| {
             let shared = shared.clone();
             spawn(move || (0..each).for_each(|_| *shared.lock().expect("not poisoned") += 1))
         })
         .collect();
-    join_all(lockers);
+    join_all(tasks);
+    Outcome::per_op(start, each * lockers)
+}
+
+fn rwlock(ops: u64) -> Outcome {
+    let shared = Arc::new(RwLock::new(0_u64));
+    let each = ops / LOCKERS;
+    let start = Instant::now();
+    let task = |shared: Arc<RwLock<u64>>| {
+        move || {
+            let mut seen = 0;
+            for i in 0..each {
+                if i % WRITE_EVERY == 0 {
+                    *shared.write().expect("not poisoned") += 1;
+                } else {
+                    seen += *shared.read().expect("not poisoned");
+                }
+            }
+            black_box(seen);
+        }
+    };
+    let tasks: Vec<_> = (0..LOCKERS).map(|_| spawn(task(shared.clone()))).collect();
+    join_all(tasks);
     Outcome::per_op(start, each * LOCKERS)
+}
+
+fn waitgroup(ops: u64) -> Outcome {
+    let start = Instant::now();
+    (0..ops).for_each(|_| counted_batch(1));
+    Outcome::per_op(start, ops)
 }
 
 fn sleep1us(ops: u64) -> Outcome {

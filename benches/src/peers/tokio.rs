@@ -3,6 +3,7 @@
 //! The measuring task is spawned, not run by `block_on`, so that it runs on a worker as in the other
 //! peers. Channels are tokio's own where it has them, else async-channel's and flume's.
 
+use std::hint::black_box;
 use std::sync::Arc;
 use std::sync::atomic::{
     AtomicU64,
@@ -11,16 +12,16 @@ use std::sync::atomic::{
 use std::thread;
 use std::time::{Duration, Instant};
 
-use ::tokio::sync::{Mutex, Notify, mpsc};
+use ::tokio::sync::{Mutex, Notify, RwLock, mpsc};
 use ::tokio::task::{JoinHandle, spawn_blocking, yield_now};
 use ::tokio::time::sleep;
-use ::tokio::{runtime, spawn};
+use ::tokio::{runtime, select, spawn};
 
 use super::UNKNOWN;
 use super::rendezvous::{self, Detach};
 use crate::outcome::{Outcome, Unsupported};
 use crate::shape::{
-    ARRIVED, BATCH, BLOCK, CAPACITY, LOCKERS, Parked, SIDES, SLEEPS, Ticker, YIELDERS, hog, random_millis,
+    ARRIVED, BATCH, BLOCK, CAPACITY, LOCKERS, Parked, SIDES, SLEEPS, Ticker, WRITE_EVERY, YIELDERS, hog, random_millis,
 };
 
 /// Runs one workload.
@@ -48,10 +49,16 @@ async fn dispatch(workload: String, workers: u32, ops: u64) -> Result<Outcome, U
         "chan_buf" => chan_buf(ops).await,
         "chan_buf4x4" => chan_buf4x4(ops).await,
         "chan_unb" => chan_unb(ops).await,
+        "select_buf" => selecting(CAPACITY, ops).await,
+        "select_cap1" => selecting(1, ops).await,
+        "select_unbuf" => rendezvous::selecting(OnTokio, ops).await,
         "ring_unbuf" => rendezvous::ring(OnTokio, ops).await,
         "sieve_unbuf" => rendezvous::sieve(OnTokio, ops).await,
         "skynet" => rendezvous::skynet(OnTokio, ops).await,
-        "mutex" => mutex(ops).await,
+        "mutex1" => mutex(1, ops).await,
+        "mutex" => mutex(LOCKERS, ops).await,
+        "rwlock" => rwlock(ops).await,
+        "waitgroup" => waitgroup(ops).await,
         "timers_rand" => timers_rand(ops).await,
         "timers_1ms" => timers_1ms(ops).await,
         "sleep1us" => sleep1us(ops).await,
@@ -216,11 +223,40 @@ async fn chan_unb(ops: u64) -> Outcome {
     Outcome::per_op(start, ops)
 }
 
-async fn mutex(ops: u64) -> Outcome {
-    let shared = Arc::new(Mutex::new(0_u64));
-    let each = ops / LOCKERS;
+async fn selecting(capacity: usize, ops: u64) -> Outcome {
+    let each = ops / SIDES;
     let start = Instant::now();
-    let lockers: Vec<_> = (0..LOCKERS)
+    let mut from = Vec::new();
+    // Kept, so that no channel is closed before the last item has come.
+    let mut kept = Vec::new();
+    for _ in 0..SIDES {
+        let (tx, rx) = mpsc::channel(capacity);
+        from.push(rx);
+        kept.push(tx.clone());
+        spawn(async move {
+            for i in 0..each {
+                tx.send(i).await.expect("the consumer is alive");
+            }
+        });
+    }
+    let [a, b, c, d] = &mut from[..] else { unreachable!("there are four producers") };
+    for _ in 0..each * SIDES {
+        let item = select! {
+            item = a.recv() => item,
+            item = b.recv() => item,
+            item = c.recv() => item,
+            item = d.recv() => item,
+        };
+        assert!(item.is_some(), "a producer's channel was closed");
+    }
+    Outcome::per_op(start, each * SIDES)
+}
+
+async fn mutex(lockers: u64, ops: u64) -> Outcome {
+    let shared = Arc::new(Mutex::new(0_u64));
+    let each = ops / lockers;
+    let start = Instant::now();
+    let tasks: Vec<_> = (0..lockers)
         .map(|_| {
             let shared = shared.clone();
             spawn(async move {
@@ -230,9 +266,42 @@ async fn mutex(ops: u64) -> Outcome {
             })
         })
         .collect();
-    join_all(lockers).await;
-    assert_eq!(*shared.lock().await, each * LOCKERS, "the mutex lost an addition");
+    join_all(tasks).await;
+    assert_eq!(*shared.lock().await, each * lockers, "the mutex lost an addition");
+    Outcome::per_op(start, each * lockers)
+}
+
+async fn rwlock(ops: u64) -> Outcome {
+    let shared = Arc::new(RwLock::new(0_u64));
+    let each = ops / LOCKERS;
+    let start = Instant::now();
+    let tasks: Vec<_> = (0..LOCKERS)
+        .map(|_| {
+            let shared = shared.clone();
+            spawn(async move {
+                let mut seen = 0;
+                for i in 0..each {
+                    if i % WRITE_EVERY == 0 {
+                        *shared.write().await += 1;
+                    } else {
+                        seen += *shared.read().await;
+                    }
+                }
+                black_box(seen);
+            })
+        })
+        .collect();
+    join_all(tasks).await;
+    assert_eq!(*shared.read().await, each.div_ceil(WRITE_EVERY) * LOCKERS, "the lock lost an addition");
     Outcome::per_op(start, each * LOCKERS)
+}
+
+async fn waitgroup(ops: u64) -> Outcome {
+    let start = Instant::now();
+    for _ in 0..ops {
+        counted_batch(1).await;
+    }
+    Outcome::per_op(start, ops)
 }
 
 async fn timers_rand(ops: u64) -> Outcome {
