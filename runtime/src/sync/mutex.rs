@@ -2,7 +2,7 @@
 //!
 //! *Why here.* Floor 7.
 //!
-//! An uncontended lock and unlock are one compare-exchange each and do not enter the runtime. The word:
+//! An uncontended lock and unlock are one read-modify-write each and do not enter the runtime. The word:
 //!
 //! | bits       | meaning                                                                                        |
 //! |------------|------------------------------------------------------------------------------------------------|
@@ -147,7 +147,9 @@ impl<T: ?Sized> Mutex<T> {
     #[track_caller]
     pub fn lock(&self) -> LockResult<MutexGuard<'_, T>> {
         // Acquire: pairs with the Release in `unlock`.
-        if self.word.compare_exchange(0, LOCKED, Ordering::Acquire, Ordering::Relaxed).is_err() {
+        if let Err(seen) = self.word.compare_exchange(0, LOCKED, Ordering::Acquire, Ordering::Relaxed)
+            && !self.barge(seen)
+        {
             self.lock_slow(Location::caller());
         }
         self.guard()
@@ -160,11 +162,7 @@ impl<T: ?Sized> Mutex<T> {
     /// `WouldBlock`, or `Poisoned` with the guard.
     #[inline]
     pub fn try_lock(&self) -> TryLockResult<MutexGuard<'_, T>> {
-        let word = self.word.load(Ordering::Relaxed);
-        // Acquire: pairs with the Release in `unlock`.
-        if word & (LOCKED | STARVING) != 0
-            || self.word.compare_exchange(word, word | LOCKED, Ordering::Acquire, Ordering::Relaxed).is_err()
-        {
+        if !self.barge(self.word.load(Ordering::Relaxed)) {
             return Err(TryLockError::WouldBlock);
         }
         Ok(self.guard()?)
@@ -198,11 +196,19 @@ impl<T: ?Sized> Mutex<T> {
         if self.is_poisoned() { Err(PoisonError::new(guard)) } else { Ok(guard) }
     }
 
+    /// Takes the lock if, as far as was `seen`, it is free and goes to whoever comes: others may be waiting for it.
+    fn barge(&self, seen: u32) -> bool {
+        // Acquire: as in `lock`.
+        seen & (LOCKED | STARVING) == 0
+            && self.word.compare_exchange(seen, seen | LOCKED, Ordering::Acquire, Ordering::Relaxed).is_ok()
+    }
+
     #[inline(always)]
     fn unlock(&self) {
         // Release: pairs with the Acquire of whoever locks next.
-        if self.word.compare_exchange(LOCKED, 0, Ordering::Release, Ordering::Relaxed).is_err() {
-            self.unlock_slow();
+        let old = self.word.fetch_sub(LOCKED, Ordering::Release);
+        if old != LOCKED {
+            self.unlock_slow(old.wrapping_sub(LOCKED));
         }
     }
 
@@ -265,14 +271,13 @@ impl<T: ?Sized> Mutex<T> {
         debug_assert!(old & (LOCKED | WOKEN) == 0 && old >= WAITER, "inconsistent mutex state: {old:#x}");
         let ends_starving = !is_starving || old / WAITER == 1;
         let change = LOCKED.wrapping_sub(WAITER).wrapping_sub(if ends_starving { STARVING } else { 0 });
-        // Acquire: pairs with the Release in `unlock_slow`.
+        // Acquire: pairs with the Release in `unlock`.
         self.word.fetch_add(change, Ordering::Acquire);
     }
 
+    /// `old`: the word without LOCKED, as `unlock` has left it.
     #[cold]
-    fn unlock_slow(&self) {
-        // Release: as in `unlock`.
-        let mut old = self.word.fetch_sub(LOCKED, Ordering::Release).wrapping_sub(LOCKED);
+    fn unlock_slow(&self, mut old: u32) {
         if old & LOCKED != 0 {
             throw("sync: unlock of unlocked mutex");
         }
