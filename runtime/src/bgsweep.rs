@@ -34,6 +34,8 @@ const KEEP_STACK_BYTES: usize = 16 << 20;
 const PAUSE: i64 = 250_000_000;
 /// Goroutines that must have ended since the last sweep before the next is worth it.
 const WORTH_SWEEPING: u64 = 4_096;
+/// For how long a sweep that is worth it waits while goroutines go on ending, ns: a burst would take back what the sweep gives away.
+const LONGEST_WAIT: i64 = 2_000_000_000;
 
 /// What a caretaker sleeps on: rung once, heard once.
 struct Bell {
@@ -87,6 +89,10 @@ static ROUNDS: AtomicU64 = AtomicU64::new(0);
 static SWEPT_BYTES: AtomicU64 = AtomicU64::new(0);
 static LAST_ENDED: AtomicU64 = AtomicU64::new(0);
 static LAST_ROUND: AtomicI64 = AtomicI64::new(0);
+/// Goroutines that had ended at sysmon's last look.
+static LAST_SEEN: AtomicU64 = AtomicU64::new(0);
+/// When sysmon first saw that the next sweep is worth it; 0: it is not yet.
+static WORTH_SINCE: AtomicI64 = AtomicI64::new(0);
 
 /// Starts a goroutine of the runtime itself.
 #[track_caller]
@@ -167,17 +173,28 @@ pub(crate) fn force() {
     FORCE.ring();
 }
 
-/// Sysmon's look: a sweep is worth it when many goroutines have ended since the last.
+/// Sysmon's look: a sweep is worth it when many goroutines have ended since the last, and best when no more of them do.
 pub(crate) fn poke(now: i64) {
     if now - LAST_ROUND.load(Ordering::Relaxed) < PAUSE {
         return;
     }
     LAST_ROUND.store(now, Ordering::Relaxed);
     let ended = ended_count();
-    if ended.wrapping_sub(LAST_ENDED.load(Ordering::Relaxed)) >= WORTH_SWEEPING {
-        LAST_ENDED.store(ended, Ordering::Relaxed);
-        SWEEP.ring();
+    let goes_on = ended.wrapping_sub(LAST_SEEN.swap(ended, Ordering::Relaxed)) >= WORTH_SWEEPING;
+    if ended.wrapping_sub(LAST_ENDED.load(Ordering::Relaxed)) < WORTH_SWEEPING {
+        return;
     }
+    let since = match WORTH_SINCE.load(Ordering::Relaxed) {
+        0 => now,
+        since => since,
+    };
+    if goes_on && now - since < LONGEST_WAIT {
+        WORTH_SINCE.store(since, Ordering::Relaxed);
+        return;
+    }
+    WORTH_SINCE.store(0, Ordering::Relaxed);
+    LAST_ENDED.store(ended, Ordering::Relaxed);
+    SWEEP.ring();
 }
 
 /// Whether goroutines have ended that no sweep has looked after, so that sysmon must not sleep for long.
