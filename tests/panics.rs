@@ -118,10 +118,10 @@ fn of_many_panics_at_once_each_block_is_whole() {
 
 #[test]
 fn main_that_returns_during_a_panic_lets_it_be_heard() {
-    let heard =
-        (0..10).map(|_| run_program("panic_race", &[])).filter(|out| out.stderr.starts_with("panic: heard\n\n"));
-    let all_crashed = heard.inspect(|out| assert_eq!(out.status.code(), Some(2))).count();
-    assert!(all_crashed >= 1, "not heard in ten runs");
+    // Without time slices, so that a busy machine does not decide who is first.
+    let out = run_program("panic_race", &[("GOMAXPROCS", "1"), ("GODEBUG", "asyncpreemptoff=1")]);
+    assert_crash(&out, "panic: heard");
+    assert_eq!(out.stdout, "main returns\n");
 }
 
 #[test]

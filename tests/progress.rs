@@ -81,7 +81,7 @@ fn those_who_wait_for_stds_mutex_starve_nobody() {
 
 #[test]
 fn a_hundred_blocked_threads_wait_at_the_same_time() {
-    on_1_2_4("block_hundred", "true\n");
+    on_1_2_4("block_hundred", "1 let a hundred go\n");
 }
 
 #[test]

@@ -239,7 +239,8 @@ fn bgscavenge() {
     }
 }
 
-fn pause(ns: i64) {
+/// Sleeps as a goroutine of the runtime does: without a place in the user's code, and whatever else the goroutine is in.
+pub(crate) fn pause(ns: i64) {
     let when = os::nanotime() + ns;
     let inside = enter();
     gopark(

@@ -82,6 +82,6 @@ macro_rules! go {
 pub mod __private {
     pub use crate::rt0::inits::{INITS, Init, InitId, InitReturn, InitTask, not_an_init};
     pub use crate::rt0::{MainOptions, start};
-    pub use crate::task::run::test;
+    pub use crate::task::run::{others_wait, set_time_slices, test};
     pub use linkme;
 }

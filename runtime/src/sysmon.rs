@@ -86,7 +86,7 @@ struct Rounds {
     quiet: u32,
     nap: i64,
     last_update: i64,
-    last_trace: i64,
+    next_trace: i64,
 }
 
 fn sysmon() -> ! {
@@ -94,7 +94,7 @@ fn sysmon() -> ! {
     let now = os::nanotime();
     LAST_SWEEP.store(now, Ordering::Relaxed);
     // The first trace line comes at once, as in Go.
-    let mut rounds = Rounds { quiet: 0, nap: SHORTEST, last_update: now, last_trace: 0 };
+    let mut rounds = Rounds { quiet: 0, nap: SHORTEST, last_update: now, next_trace: now };
     loop {
         rounds.nap = match rounds.quiet {
             0 => SHORTEST,
@@ -171,9 +171,8 @@ fn longest_sleep(rounds: &Rounds) -> i64 {
     if bgsweep::is_pending() {
         longest = longest.min(SECOND / 4);
     }
-    let trace = DEBUG.schedtrace.get();
-    if trace > 0 {
-        longest = longest.min(rounds.last_trace + trace * 1_000_000 - now);
+    if DEBUG.schedtrace.is_on() {
+        longest = longest.min(rounds.next_trace - now);
     }
     longest.max(SHORTEST)
 }
@@ -342,10 +341,10 @@ fn check_procs() {
 
 fn trace(rounds: &mut Rounds, now: i64) {
     let period = DEBUG.schedtrace.get();
-    if period <= 0 || now - rounds.last_trace < period * 1_000_000 {
+    if period <= 0 || now < rounds.next_trace {
         return;
     }
-    rounds.last_trace = now;
+    rounds.next_trace = now.saturating_add(period.saturating_mul(1_000_000));
     // Acquire: pairs with the Release in `set_tracer`.
     let print = TRACE.load(Ordering::Acquire);
     if print.is_null() {

@@ -17,10 +17,10 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::thread;
 use std::time::Duration;
 
-/// After this long a program hangs; the slowest one needs a tenth on two busy CPUs.
-const DEADLINE: Duration = Duration::from_secs(60);
+/// After this long a program hangs; the slowest one takes some seconds on a machine that does nothing else.
+const DEADLINE: Duration = Duration::from_secs(240);
 /// How long a program that hangs may take to print its goroutines.
-const LAST_WORDS: Duration = Duration::from_secs(5);
+const LAST_WORDS: Duration = Duration::from_secs(20);
 /// Settings that a program gets from its test alone (C2).
 const SETTINGS: [&str; 5] = ["GOMAXPROCS", "GODEBUG", "GOTRACEBACK", "RUST_BACKTRACE", "RUST_LIB_BACKTRACE"];
 
@@ -68,6 +68,8 @@ pub(crate) struct Running {
     child: Child,
     /// Lines on standard output as they come.
     lines: Receiver<String>,
+    /// Lines on standard error as they come.
+    error_lines: Receiver<String>,
     stdout: Receiver<String>,
     stderr: Receiver<String>,
 }
@@ -82,10 +84,11 @@ impl Running {
         let spawned = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
         let mut child = spawned.unwrap_or_else(|error| panic!("{command:?} does not start: {error}"));
         let (each, lines) = channel();
+        let (each_error, error_lines) = channel();
         // Nobody may be interested in lines.
         let stdout = read_all(child.stdout.take(), move |line| _ = each.send(line.to_owned()));
-        let stderr = read_all(child.stderr.take(), |_| ());
-        Running { child, lines, stdout, stderr }
+        let stderr = read_all(child.stderr.take(), move |line| _ = each_error.send(line.to_owned()));
+        Running { child, lines, error_lines, stdout, stderr }
     }
 
     /// Waits until the program has printed a line.
@@ -98,6 +101,25 @@ impl Running {
                 Err(RecvTimeoutError::Disconnected) => panic!("the program ended without printing {line:?}"),
             }
         }
+    }
+
+    /// Waits for the next lines on standard error, for as many as are asked for.
+    pub(crate) fn wait_for_error_lines(&mut self, count: usize) -> Vec<String> {
+        let mut lines = Vec::new();
+        while lines.len() < count {
+            match self.error_lines.recv_timeout(DEADLINE) {
+                Ok(line) => lines.push(line),
+                Err(RecvTimeoutError::Timeout) => self.hangs(),
+                Err(RecvTimeoutError::Disconnected) => panic!("the program ended after {lines:#?}"),
+            }
+        }
+        lines
+    }
+
+    /// Ends the program, which would go on for ever.
+    pub(crate) fn kill(mut self) {
+        self.child.kill().expect("the program is our child");
+        self.child.wait().expect("the program is our child");
     }
 
     /// Sends a signal by its name.

@@ -5,6 +5,7 @@
 //! *Invariants*
 //! - T1. One test at a time: the number of processors belongs to the process.
 //! - T2. A test that hangs ends the process after [`DEADLINE`].
+//! - T3. Whoever looks at an order calls [`settle`] first, and has no time slices from then on: a busy machine must not change the order.
 //!
 //! *Locks*: `SERIAL` (T1).
 //!
@@ -17,10 +18,11 @@ use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
+use goruntime::__private::{others_wait, set_time_slices};
 use goruntime::runtime::{set_gomaxprocs, yield_now};
 
-/// After this long a test hangs; the slowest takes a tenth.
-pub(crate) const DEADLINE: Duration = Duration::from_secs(60);
+/// After this long a test hangs; the slowest takes seconds on a machine that does nothing else.
+pub(crate) const DEADLINE: Duration = Duration::from_secs(240);
 
 static SERIAL: Mutex<()> = Mutex::new(());
 
@@ -39,6 +41,7 @@ pub(crate) fn with_procs<R: Send>(procs: usize, f: impl FnOnce() -> R + Send) ->
     let result = catch_unwind(AssertUnwindSafe(|| {
         goruntime::run(|| {
             set_gomaxprocs(procs);
+            set_time_slices(true);
             f()
         })
     }));
@@ -47,9 +50,13 @@ pub(crate) fn with_procs<R: Send>(procs: usize, f: impl FnOnce() -> R + Send) ->
     result.unwrap_or_else(|payload| resume_unwind(payload))
 }
 
-/// Lets everybody else run until they wait; only on one processor.
+/// Lets everybody else run until they wait; only on one processor, and where everybody does wait in the end. From here to the end of the
+/// test there are no time slices (T3).
 pub(crate) fn settle() {
-    for _ in 0..3 {
+    set_time_slices(false);
+    // At least once: who was woken a moment ago is to run.
+    yield_now();
+    while !others_wait() {
         yield_now();
     }
 }

@@ -139,12 +139,14 @@ fn panic_beside_parked() {
     forever()
 }
 
+/// On one processor: `main` goes on in the middle of the unwinding, and returns.
 fn panic_race() {
     static PANICS: AtomicBool = AtomicBool::new(false);
     struct Flag;
     impl Drop for Flag {
         fn drop(&mut self) {
             PANICS.store(true, Ordering::Release);
+            (0..10).for_each(|_| yield_now());
         }
     }
     go(|| {
@@ -154,6 +156,7 @@ fn panic_race() {
     while !PANICS.load(Ordering::Acquire) {
         yield_now();
     }
+    println!("main returns");
 }
 
 fn panic_slow_destructor() {

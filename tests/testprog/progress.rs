@@ -13,7 +13,8 @@ use std::fs::File;
 use std::hint::spin_loop;
 use std::io::{Read, Write};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::time::{Duration, Instant};
+use std::sync::{Arc, Barrier};
+use std::time::Duration;
 
 use goruntime::runtime::{gomaxprocs, lock_os_thread, set_gomaxprocs, yield_now};
 use goruntime::time::sleep;
@@ -190,12 +191,12 @@ fn block_pipe() {
 
 /// std's mutex blocks threads; whoever holds it still gets to run.
 fn block_mutex() {
-    let mutex = std::sync::Arc::new(std::sync::Mutex::new(0_u32));
+    let mutex = Arc::new(std::sync::Mutex::new(0_u32));
     let held = mutex.lock().unwrap();
     let count = 4 * gomaxprocs();
     let waiters: Vec<_> = (0..count)
         .map(|_| {
-            let mutex = std::sync::Arc::clone(&mutex);
+            let mutex = Arc::clone(&mutex);
             spawn(move || *mutex.lock().unwrap() += 1)
         })
         .collect();
@@ -208,12 +209,17 @@ fn block_mutex() {
     println!("{}", *mutex.lock().unwrap() == u32::try_from(count).unwrap());
 }
 
+/// std's barrier blocks threads, and lets them go when all hundred are there.
 fn block_hundred() {
-    let start = Instant::now();
-    let calls: Vec<_> = (0..100).map(|_| spawn(|| std::thread::sleep(Duration::from_millis(200)))).collect();
-    calls.into_iter().for_each(|call| call.join().unwrap());
-    // One after the other on two processors they take ten seconds.
-    println!("{}", start.elapsed() < Duration::from_secs(3));
+    let barrier = Arc::new(Barrier::new(100));
+    let calls: Vec<_> = (0..100)
+        .map(|_| {
+            let barrier = Arc::clone(&barrier);
+            spawn(move || barrier.wait().is_leader())
+        })
+        .collect();
+    let leaders = calls.into_iter().filter_map(|call| call.join().ok()).filter(|&is_leader| is_leader).count();
+    println!("{leaders} let a hundred go");
 }
 
 fn block_announced() {

@@ -23,7 +23,7 @@ pub(crate) const PROGRAMS: Table = &[
     ("quit_mixed", Body(quit_mixed)),
     ("quit_busy", Body(quit_busy)),
     ("quit_library", Plain(quit_library)),
-    ("trace_a_while", Body(|| sleep(Duration::from_millis(200)))),
+    ("trace_for_ever", Body(|| sleep(Duration::from_secs(1 << 30)))),
 ];
 
 static ARRIVED: AtomicUsize = AtomicUsize::new(0);

@@ -47,6 +47,9 @@ pub struct MainOptions {
 
 /// How often main's return yields to goroutines that are dying of a panic.
 const PANIC_GRACE: u32 = 1_000;
+/// How long it waits in between for those that run and only need their threads to get a CPU, ns: each time, and altogether.
+const GRACE_NAP: i64 = 50_000;
+const GRACE_NAPS: i64 = 100_000_000;
 /// What the TLS self-check stores.
 const TLS_MARK: usize = 0x123;
 
@@ -214,16 +217,21 @@ impl Drop for Tie {
     }
 }
 
-/// A goroutine that is dying of a panic gets a chance to say so before main's return ends everything.
+/// A goroutine that is dying of a panic gets a chance to say so before main's return ends everything. Go yields; here the dying one may have
+/// a thread for itself (K2 of `proc::park`), so that yields alone are over before a busy machine has run that thread.
 fn panic_grace() {
-    // SeqCst: pairs with the count in `panics::note`; in doubt one round more.
-    if panics::UNWINDING.load(Ordering::SeqCst) != 0 {
-        for _ in 0..PANIC_GRACE {
-            if panics::UNWINDING.load(Ordering::SeqCst) == 0 {
-                break;
-            }
-            let inside = enter();
-            park::gosched_global(&inside);
+    panics::over(crate::task::extra::current_g());
+    let until = os::nanotime() + GRACE_NAPS;
+    for _ in 0..PANIC_GRACE {
+        // SeqCst: pairs with the count in `panics::note`; in doubt one round more.
+        if panics::UNWINDING.load(Ordering::SeqCst) == 0 {
+            break;
+        }
+        let inside = enter();
+        park::gosched_global(&inside);
+        drop(inside);
+        if panics::is_anybody_dying() && os::nanotime() < until {
+            bgsweep::pause(GRACE_NAP);
         }
     }
     while panics::PRINTING.load(Ordering::SeqCst) != 0 {

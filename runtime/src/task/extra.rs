@@ -18,7 +18,7 @@ use std::sync::Arc;
 use crate::gmp::GPtr;
 use crate::gmp::g::flag;
 use crate::proc::enter;
-use crate::task::panics::Record;
+use crate::task::panics::{self, Record};
 
 /// A goroutine-local value, by the address of its key.
 pub(crate) type Local = (usize, Box<dyn Any>);
@@ -99,6 +99,7 @@ pub(crate) fn drop_extra(gp: GPtr) {
             // A local's destructor may make new locals: they are found in the next round.
             Some(local) => drop(local),
             None => {
+                panics::over(gp);
                 gp.extra.store(null_mut(), Ordering::Relaxed);
                 // SAFETY: the pointer is from `into_raw`, and nobody can get it any more.
                 drop(unsafe { Box::from_raw(raw.cast::<Extra>()) });

@@ -21,7 +21,8 @@ use std::panic::{self, PanicHookInfo};
 use crate::base::throw::{CrashKind, crash, print};
 use crate::debug::{block, frames};
 use crate::gmp::g::flag;
-use crate::gmp::{GPtr, m};
+use crate::gmp::status::State;
+use crate::gmp::{GPtr, gslab, m};
 use crate::task::{extra, goexit};
 
 /// Goroutines that are unwinding a panic which nobody can observe; main's return waits for them a little.
@@ -89,6 +90,24 @@ fn note(gp: GPtr, info: &PanicHookInfo<'_>) {
     if cfg!(panic = "abort") {
         die(gp);
     }
+}
+
+/// The goroutine has caught its panics.
+pub(crate) fn over(gp: GPtr) {
+    if gp.has(flag::PANICKING) {
+        gp.unset(flag::PANICKING);
+        // SeqCst: pairs with the look of `panic_grace`.
+        UNWINDING.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+/// Whether a goroutine that has not caught its panic, as far as is known, runs or wants to.
+pub(crate) fn is_anybody_dying() -> bool {
+    let mut found = false;
+    gslab::for_each(|gp| {
+        found |= gp.has(flag::PANICKING) && matches!(gp.status.load(), State::Running | State::Runnable);
+    });
+    found
 }
 
 /// A panic has left a goroutine that nobody joins: prints Go's block and ends the process.

@@ -13,7 +13,10 @@ use core::panic::Location;
 use core::ptr::null_mut;
 use std::panic::resume_unwind;
 
+use crate::base::env::DEBUG;
 use crate::gmp::g::flag;
+use crate::gmp::gslab;
+use crate::gmp::status::State;
 use crate::proc::boot;
 use crate::proc::deadlock::{self, Policy};
 use crate::task::JoinHandle;
@@ -75,4 +78,24 @@ pub fn test<R: Send + 'static>(f: fn() -> R) -> R {
         Ok(value) => value,
         Err(payload) => resume_unwind(payload),
     }
+}
+
+/// Whether every goroutine but the caller waits: what a test of an order yields for. Those of the runtime do not count. On one processor
+/// the answer holds until the caller lets others run.
+#[doc(hidden)]
+pub fn others_wait() -> bool {
+    let me = crate::task::extra::current_g();
+    let mut quiet = true;
+    gslab::for_each(|gp| {
+        let counts = gp != me && gp.goid() != 0 && !gp.has(flag::SYSTEM | flag::THREAD);
+        quiet &= !(counts && matches!(gp.status.load(), State::Runnable | State::Running));
+    });
+    quiet
+}
+
+/// Turns time slices off or on again, as `GODEBUG=asyncpreemptoff=1` does from the start: a test of an order must not depend on how long the
+/// machine keeps it waiting.
+#[doc(hidden)]
+pub fn set_time_slices(on: bool) {
+    DEBUG.asyncpreemptoff.set(i64::from(!on));
 }

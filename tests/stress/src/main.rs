@@ -6,7 +6,7 @@
 //!
 //! For each GOMAXPROCS and mode the command runs itself as a child process for `--seconds`. The child runs batches: a few scenarios at once,
 //! drawn from the seed, each of which checks itself. The parent, which uses no runtime, counts what the child reports, and takes a
-//! silence of `--silence` seconds (90) for a hang: a batch takes well under a second, on a busy machine in a debug build some seconds. The exit status is 1 if any child failed.
+//! silence of `--silence` seconds (240) for a hang: a batch takes well under a second, on a busy machine in a debug build some seconds. The exit status is 1 if any child failed.
 //!
 //! *Why here.* A tool beside the tests: what it finds depends on luck and time, so it is no part of `cargo test`.
 //!

@@ -60,7 +60,7 @@ impl Options {
             procs: vec![1, 2, 4, 16],
             scenarios: Vec::new(),
             modes: vec![Mode::Program, Mode::Library],
-            silence: Duration::from_secs(90),
+            silence: Duration::from_secs(240),
             child: None,
         };
         let mut args = env::args().skip(1);
