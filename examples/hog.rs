@@ -25,6 +25,9 @@ fn main() {
     for _ in 0..hogs {
         go(hog);
     }
+    while SPINNING.load(Ordering::Relaxed) < hogs {
+        runtime::yield_now();
+    }
     let start = Instant::now();
     for tick in 1..=10 {
         sleep(Duration::from_millis(10));

@@ -82,7 +82,7 @@ fn park_timeout_returns_in_time_or_when_unparked() {
             start.elapsed()
         });
         long.thread().unpark();
-        assert!(long.join().unwrap() < Duration::from_secs(60));
+        assert!(long.join().unwrap() < Duration::from_secs(1800));
         thread::park_timeout(Duration::ZERO);
     });
 }

@@ -9,8 +9,12 @@
 mod common;
 
 use std::collections::BTreeSet;
+use std::process::Command;
 
-use common::{Output, Running, assert_listed, assert_prints, program, run_program};
+use common::{Output, Running, assert_listed, assert_prints, program, run, run_program};
+
+/// On one processor and without time slices a goroutine that has said where it is going to wait does wait there when another one runs.
+const IN_STEPS: [(&str, &str); 2] = [("GOMAXPROCS", "1"), ("GODEBUG", "asyncpreemptoff=1")];
 
 /// Starts a program that writes a line when it is ready, waits for that, and sends SIGQUIT.
 fn quit(name: &str, env: &[(&str, &str)]) -> Output {
@@ -22,7 +26,7 @@ fn quit(name: &str, env: &[(&str, &str)]) -> Output {
 
 #[test]
 fn sigquit_lists_every_goroutine_and_exits_with_2() {
-    let out = quit("quit_mixed", &[("GOMAXPROCS", "1")]);
+    let out = quit("quit_mixed", &IN_STEPS);
     assert!(out.stderr.starts_with("SIGQUIT: quit\n"), "{}", out.stderr);
     assert_eq!(out.status.code(), Some(2));
     assert_listed(&out, &["sleep", "thread park", "thread park", "join", "running"]);
@@ -30,7 +34,7 @@ fn sigquit_lists_every_goroutine_and_exits_with_2() {
 
 #[test]
 fn sigquit_names_place_and_creator() {
-    let out = quit("quit_mixed", &[("GOMAXPROCS", "1")]);
+    let out = quit("quit_mixed", &IN_STEPS);
     for block in out.blocks() {
         assert_eq!(block.text.contains("created by "), block.id != 1, "{block:?}");
         if block.status != "running" {
@@ -49,7 +53,7 @@ fn sigquit_works_while_every_processor_is_busy() {
 
 #[test]
 fn sigquit_works_in_a_library() {
-    let out = quit("quit_library", &[]);
+    let out = quit("quit_library", &IN_STEPS);
     assert!(out.stderr.starts_with("SIGQUIT: quit\n"), "{}", out.stderr);
     assert_eq!(out.status.code(), Some(2));
     assert_listed(&out, &["thread park"]);
@@ -112,16 +116,35 @@ fn scheddetail_lists_processors_threads_and_goroutines() {
     assert!(seen[0].contains(" gcwaiting=false nmidlelocked="), "{seen:#?}");
 }
 
+/// Name, start and time of a line of inittrace, and what follows.
+#[track_caller]
+fn init_line(line: &str) -> (&str, &str) {
+    let (name, rest) = line.strip_prefix("init ").and_then(|rest| rest.split_once(" @")).expect(line);
+    let (start, rest) = rest.split_once(" ms, ").expect(line);
+    let (clock, rest) = rest.split_once(" ms clock").expect(line);
+    assert!(start.parse::<f64>().is_ok() && clock.parse::<f64>().is_ok(), "{line}");
+    (name, rest)
+}
+
 #[test]
-fn inittrace_prints_gos_line() {
+fn inittrace_prints_gos_line_as_far_as_it_is_known() {
     let out = run_program("return_unit", &[("GODEBUG", "inittrace=1")]);
-    let lines: Vec<&str> = out.stderr.lines().collect();
-    assert_eq!(lines.len(), 1, "{}", out.stderr);
-    let rest = lines[0].strip_prefix("init testprog::inits::by_name @").expect(lines[0]);
-    let (start, rest) = rest.split_once(" ms, ").expect(rest);
-    let (clock, rest) = rest.split_once(" ms clock, ").expect(rest);
-    assert!(start.parse::<f64>().is_ok() && clock.parse::<f64>().is_ok(), "{}", lines[0]);
-    assert_eq!(shape(rest).0, "N bytes, N allocs");
+    let lines: Vec<_> = out.stderr.lines().map(init_line).collect();
+    // Nothing counts the allocations of this program.
+    assert_eq!(lines, [("testprog::inits::by_name", "")]);
+}
+
+#[test]
+fn with_an_allocator_that_counts_the_line_is_complete() {
+    let out = run(Command::new(env!("CARGO_BIN_EXE_testprog-counted")).env("GODEBUG", "inittrace=1"));
+    assert_prints(&out, "counted\n");
+    let lines: Vec<_> = out.stderr.lines().map(init_line).collect();
+    let (name, rest) = lines[0];
+    assert_eq!((name, rest), ("testprog_counted::allocates", ", 3564 bytes, 4 allocs"));
+    assert_eq!(lines[1], ("testprog_counted::allocates_nothing", ", 0 bytes, 0 allocs"));
+    let (name, rest) = lines[2];
+    let bytes = shape(rest).1[0];
+    assert!(name == "testprog_counted::lets_others_allocate" && bytes < 100_000, "{name}{rest}");
 }
 
 #[test]

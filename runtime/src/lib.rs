@@ -41,7 +41,6 @@ extern crate self as goruntime;
 mod base;
 mod bgsweep;
 mod coro;
-mod debug;
 mod gmp;
 mod os;
 mod proc;
@@ -50,6 +49,7 @@ mod sysmon;
 mod task;
 
 pub mod channel;
+pub mod debug;
 pub mod runtime;
 pub mod sync;
 pub mod thread;

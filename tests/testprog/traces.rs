@@ -44,7 +44,8 @@ fn until_arrived(count: usize) {
     }
 }
 
-/// One goroutine computes, the others wait, each for its own reason. On one processor an arrival and the park after it are one step.
+/// One goroutine computes, the others wait, each for its own reason. On one processor, without time slices, an arrival and the
+/// park after it are one step.
 fn quit_mixed() {
     go(|| {
         arrive();

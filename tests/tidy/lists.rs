@@ -105,6 +105,7 @@ pub(crate) const UNSAFE: &[(&str, &str)] = &[
     ("runtime/src/task/scope.rs", "goroutines borrow from the one that waits for them"),
     ("runtime/src/task/slot.rs", "typed values in untyped words"),
     ("runtime/src/task/spawn.rs", "typed values in untyped words"),
+    ("runtime/src/debug/alloc.rs", "an allocator in front of another one"),
     ("runtime/src/debug/frames.rs", "captures on the stack of the thread"),
     ("runtime/src/debug/quit.rs", "installs a signal handler"),
     ("runtime/src/rt0/start.rs", "reads the thread-local word back through the M"),

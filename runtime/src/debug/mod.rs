@@ -1,4 +1,4 @@
-//! Looking inside: goroutine blocks, crash dumps, scheduler traces.
+//! Looking inside: goroutine blocks, crash dumps, scheduler traces, counted allocations.
 //!
 //! *Why here.* Floor 8.
 //!
@@ -6,8 +6,12 @@
 //!
 //! *Go:* traceback.go, `schedtrace`.
 
+mod alloc;
 pub(crate) mod block;
 pub(crate) mod dump;
 pub(crate) mod frames;
 pub(crate) mod quit;
 pub(crate) mod schedtrace;
+
+pub use self::alloc::CountingAllocator;
+pub(crate) use self::alloc::{start_counting, stop_counting};

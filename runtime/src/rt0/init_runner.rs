@@ -10,6 +10,7 @@
 
 use crate::base::env::DEBUG;
 use crate::base::throw::{print, print_facts, throw};
+use crate::debug;
 use crate::os;
 use crate::proc::boot;
 use crate::rt0::inits::{Begin, InitTask, format_inittrace, ordered};
@@ -34,16 +35,21 @@ fn run(task: &'static InitTask) {
         Begin::Recursive => throw("recursive call during initialization - linker skew"),
         Begin::Done => return,
     }
+    let traced = DEBUG.inittrace.is_on();
+    if traced {
+        debug::start_counting();
+    }
     let begun = os::nanotime();
     let outcome = (task.run)();
     let ended = os::nanotime();
+    let counts = traced.then(debug::stop_counting).flatten();
     task.finish();
     if let Err(error) = outcome {
         print(format_args!("goruntime: init function `{}` failed: {error}\n", task.name));
         os::exit_now(2);
     }
-    if DEBUG.inittrace.is_on() {
+    if traced {
         let (start, duration) = ((begun - boot::start_time()) as u64, (ended - begun) as u64);
-        print(format_args!("{}\n", format_inittrace(task.name, start, duration, 0, 0)));
+        print(format_args!("{}\n", format_inittrace(task.name, start, duration, counts)));
     }
 }

@@ -251,10 +251,15 @@ impl Graph {
 
 /// Go's line of `GODEBUG=inittrace=1`, without the line break.
 ///
-/// `start_ns` counts from the runtime start stamp; `bytes` and `allocs` are those of the init goroutine alone.
-pub(crate) fn format_inittrace(name: &str, start_ns: u64, dur_ns: u64, bytes: u64, allocs: u64) -> String {
+/// `start_ns` counts from the runtime start stamp; `counts` are bytes and allocations of the init goroutine alone, where something counts
+/// them. Otherwise the line ends before them: a zero would be a claim.
+pub(crate) fn format_inittrace(name: &str, start_ns: u64, dur_ns: u64, counts: Option<(u64, u64)>) -> String {
     let (start, clock) = (milliseconds(start_ns), milliseconds(dur_ns));
-    format!("init {name} @{start} ms, {clock} ms clock, {bytes} bytes, {allocs} allocs")
+    let times = format!("init {name} @{start} ms, {clock} ms clock");
+    match counts {
+        Some((bytes, allocs)) => format!("{times}, {bytes} bytes, {allocs} allocs"),
+        None => times,
+    }
 }
 
 /// Two significant digits and at most three decimals, cut off rather than rounded; whole milliseconds from ten on.
@@ -377,10 +382,12 @@ mod tests {
     #[test]
     fn the_trace_line_is_gos() {
         assert_eq!(
-            format_inittrace("iter", 380_000, 28_000, 16, 1),
+            format_inittrace("iter", 380_000, 28_000, Some((16, 1))),
             "init iter @0.38 ms, 0.028 ms clock, 16 bytes, 1 allocs"
         );
-        let line = format_inittrace("runtime", 19_000, 56_000, 0, 0);
+        let line = format_inittrace("runtime", 19_000, 56_000, Some((0, 0)));
         assert_eq!(line, "init runtime @0.019 ms, 0.056 ms clock, 0 bytes, 0 allocs");
+        let line = format_inittrace("runtime", 19_000, 56_000, None);
+        assert_eq!(line, "init runtime @0.019 ms, 0.056 ms clock");
     }
 }
