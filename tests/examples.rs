@@ -15,31 +15,12 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 
-use common::{Output, assert_crash, assert_fatal, assert_listed, assert_prints, run};
+use common::{Output, assert_crash, assert_fatal, assert_listed, assert_prints, build, run};
 
 /// Where the examples are (EX1).
 fn built() -> &'static Path {
     static BUILT: OnceLock<PathBuf> = OnceLock::new();
-    BUILT.get_or_init(|| {
-        let profile = Path::new(env!("CARGO_BIN_EXE_testprog")).parent().expect("a program is in a directory");
-        let name = |path: &Path| path.file_name().and_then(|name| name.to_str()).map(str::to_owned);
-        let mut command = Command::new(env!("CARGO"));
-        command
-            .args(["build", "--quiet", "--package", "goruntime-examples", "--examples"])
-            .current_dir(env!("CARGO_MANIFEST_DIR"));
-        if name(profile).is_some_and(|name| name == "release") {
-            command.arg("--release");
-        }
-        // With `--target` there is one more directory in between, named after it.
-        let target =
-            profile.parent().and_then(name).filter(|name| name.starts_with(&format!("{}-", std::env::consts::ARCH)));
-        if let Some(target) = target {
-            command.args(["--target", &target]);
-        }
-        let built = command.output().expect("cargo runs");
-        assert!(built.status.success(), "{}", String::from_utf8_lossy(&built.stderr));
-        profile.join("examples")
-    })
+    BUILT.get_or_init(|| build(&["--package", "goruntime-examples", "--examples"]).join("examples"))
 }
 
 fn example(name: &str, arguments: &[&str]) -> Output {

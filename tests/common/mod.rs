@@ -12,6 +12,7 @@
 #![allow(dead_code, reason = "each test file uses a part")]
 
 use std::io::{BufRead, BufReader, Read};
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::thread;
@@ -197,6 +198,26 @@ fn header(line: &str) -> Option<(u64, String)> {
     let (id, rest) = line.strip_prefix("goroutine ")?.split_once(' ')?;
     let (_, status) = rest.strip_suffix("]:")?.split_once('[')?;
     Some((id.parse().ok()?, status.to_owned()))
+}
+
+/// Has cargo build more with the profile and for the target of the tests, and returns the directory that programs are built into.
+pub(crate) fn build(arguments: &[&str]) -> PathBuf {
+    let profile = Path::new(env!("CARGO_BIN_EXE_testprog")).parent().expect("a program is in a directory");
+    let name = |path: &Path| path.file_name().and_then(|name| name.to_str()).map(str::to_owned);
+    let mut command = Command::new(env!("CARGO"));
+    command.args(["build", "--quiet"]).args(arguments).current_dir(env!("CARGO_MANIFEST_DIR"));
+    if name(profile).is_some_and(|name| name == "release") {
+        command.arg("--release");
+    }
+    // With `--target` there is one more directory in between, named after it.
+    let target =
+        profile.parent().and_then(name).filter(|name| name.starts_with(&format!("{}-", std::env::consts::ARCH)));
+    if let Some(target) = target {
+        command.args(["--target", &target]);
+    }
+    let built = command.output().expect("cargo runs");
+    assert!(built.status.success(), "{}", String::from_utf8_lossy(&built.stderr));
+    profile.to_owned()
 }
 
 /// The program ended well, and printed exactly this.

@@ -99,6 +99,7 @@ pub(crate) const UNSAFE: &[(&str, &str)] = &[
     ("runtime/src/bgsweep.rs", "bodies of system goroutines are words"),
     ("runtime/src/task/extra.rs", "the extra is behind a word of the goroutine"),
     ("runtime/src/task/finish.rs", "takes closures out of slots"),
+    ("runtime/src/task/goexit.rs", "calls what `finish` has left for it"),
     ("runtime/src/task/join.rs", "takes results out of slots"),
     ("runtime/src/task/local.rs", "a value lives as long as its goroutine"),
     ("runtime/src/task/run.rs", "the goroutine borrows from its caller"),

@@ -75,6 +75,8 @@ pub(crate) mod flag {
     pub(crate) const MAIN: u32 = 64;
     /// Its handle is waited for by a thread inside `run`, whose wait is ours.
     pub(crate) const RUN: u32 = 128;
+    /// Somebody waits for its end before what it borrows goes away: it must not count as ended as long as anything that it has started may run.
+    pub(crate) const BORROWS: u32 = 512;
     /// It is inside a deferred reaction to a panic (unwinding), counted by the panic grace.
     pub(crate) const PANICKING: u32 = 256;
 }
@@ -108,7 +110,7 @@ pub(crate) struct G {
     /// Unique for the process, never reused; 0 when dead.
     pub(crate) id: AtomicU64,
 
-    /// First frame of the goroutine: takes the closure out of the slot (G4).
+    /// First frame of the goroutine: takes the closure out of the slot. While it runs, where nothing unwinds: what a goexit leaves behind (G4).
     pub(crate) entry: Cell<Option<unsafe fn(GPtr)>>,
     /// The closure before the start, the result after the end (G4).
     pub(crate) slot: UnsafeCell<[MaybeUninit<usize>; SLOT_WORDS]>,

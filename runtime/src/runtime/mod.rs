@@ -50,6 +50,9 @@ pub fn yield_now() {
 /// delays it: the next operation that may park goes on with it. Called by the main goroutine it leaves the program running until
 /// another goroutine calls [`exit()`], or until none is left, which is reported as a deadlock, as in Go.
 ///
+/// In a program that is built with `panic = "abort"` nothing unwinds: the goroutine stops where it is, its destructors do not run, and its stack is
+/// not used again. A joiner gets [`crate::Goexit`] as well; a [`scope`](crate::scope) or [`run`](crate::run) that waits for it waits for ever.
+///
 /// # Panics
 ///
 /// On a thread that is not a goroutine.

@@ -46,10 +46,25 @@ pub(crate) unsafe fn entry_spawn<F: FnOnce() -> T, T>(gp: GPtr) {
     // SAFETY: the caller says so.
     let f: F = unsafe { slot::take(gp.slot.get()) };
     drop(Entered::adopt());
+    if cfg!(panic = "abort") && !gp.has(flag::BORROWS) {
+        gp.entry.set(Some(stopped::<T>));
+    }
     let result: thread::Result<T> = catch_unwind(AssertUnwindSafe(f)).map_err(translate);
     gp.unset(flag::GOEXIT);
     let words = slot::pack(result);
     drop_locals(gp);
+    let before = leave_result::<T>(gp, words);
+    if before & NO_HANDLE != 0 {
+        // Its destructor may have made locals, which must not be found by the next life of the G.
+        drop_locals(gp);
+    }
+    let inside = enter();
+    wake_joiner(before);
+    core::mem::forget(inside);
+}
+
+/// Publishes the result, or drops it if the handle is gone; returns the join word as it was.
+fn leave_result<T>(gp: GPtr, words: slot::Slot) -> usize {
     // SAFETY: the closure was taken out, and until DONE is set nobody else reads the slot.
     unsafe { *gp.slot.get() = words };
     // AcqRel: Release publishes the result to the joiner's Acquire; Acquire sees a handle that was let go.
@@ -57,12 +72,21 @@ pub(crate) unsafe fn entry_spawn<F: FnOnce() -> T, T>(gp: GPtr) {
     if before & NO_HANDLE != 0 {
         // SAFETY: the handle is gone, so the result is ours (J1).
         drop_quietly::<T>(unsafe { slot::take(gp.slot.get()) });
-        // Its destructor may have made locals, which must not be found by the next life of the G.
-        drop_locals(gp);
     }
+    before
+}
+
+/// What a goexit leaves to the joiner where nothing unwinds: the goroutine stops where it is, and its stack stays as it is.
+///
+/// # Safety
+///
+/// - The goroutine is one of `entry_spawn` with the same `T`, and goes nowhere any more.
+unsafe fn stopped<T>(gp: GPtr) {
+    let result: thread::Result<T> = Err(Box::new(goexit::Goexit::new()));
+    let before = leave_result::<T>(gp, slot::pack(result));
     let inside = enter();
     wake_joiner(before);
-    core::mem::forget(inside);
+    drop(inside);
 }
 
 /// The payload of a goexit becomes the public type.

@@ -16,8 +16,9 @@ use core::fmt;
 use std::error::Error;
 use std::panic::resume_unwind;
 
-use crate::gmp::WaitReason;
+use crate::base::throw::throw;
 use crate::gmp::g::flag;
+use crate::gmp::{GPtr, P, WaitReason};
 use crate::proc::park::GoexitPayload;
 use crate::proc::{enter, gopark};
 
@@ -58,13 +59,27 @@ pub(crate) fn goexit() -> ! {
     assert!(!gp.has(flag::THREAD), "goexit called on a thread that is not a goroutine");
     gp.set(flag::GOEXIT);
     if cfg!(panic = "abort") {
-        park_for_good();
+        park_for_good(gp);
     }
     resume_unwind(Box::new(GoexitPayload))
 }
 
-/// Without unwinding the goroutine can only stop: it counts as ended, and its stack is never used again (G5).
-fn park_for_good() -> ! {
+/// Without unwinding the goroutine can only stop: it counts as ended, and its stack is never used again (G5). If somebody waits for it in a scope
+/// or in `run`, what it has started may still use what they lend, so for them it does not end.
+fn park_for_good(gp: GPtr) -> ! {
+    if !gp.has(flag::BORROWS) {
+        if let Some(leave) = gp.entry.take() {
+            // SAFETY: `entry_spawn` has put it there for this goroutine, which goes nowhere from here.
+            unsafe { leave(gp) };
+        }
+        let inside = enter();
+        match inside.p() {
+            Some(pp) => P::count(&pp.ended),
+            None => throw("a goroutine ended without a P"),
+        }
+        // Neither counted nor shown from here on.
+        gp.set(flag::SYSTEM);
+    }
     loop {
         let inside = enter();
         gopark(&inside, WaitReason::Goexited, |_, _| true, core::ptr::null_mut());

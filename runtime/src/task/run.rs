@@ -48,7 +48,9 @@ where
 {
     let at = Location::caller();
     // SAFETY: `join_or_wait` below returns only after the goroutine has ended (U1).
-    let gp = unsafe { start_joined(f, boot::default_stack_class(), null_mut(), flag::RUN, type_name::<F>, at) };
+    let gp = unsafe {
+        start_joined(f, boot::default_stack_class(), null_mut(), flag::RUN | flag::BORROWS, type_name::<F>, at)
+    };
     let handle: JoinHandle<T> = JoinHandle::new(gp);
     match handle.join() {
         Ok(value) => value,

@@ -207,7 +207,7 @@ impl<'scope, 'env> Scope<'scope, 'env> {
             drop(member);
         };
         // SAFETY: the scope does not end before the goroutine has dropped all that it borrows (SC1); the handle cannot outlive 'scope.
-        let gp = unsafe { start_joined::<_, ()>(body, class, extra, 0, type_name::<F>, at) };
+        let gp = unsafe { start_joined::<_, ()>(body, class, extra, flag::BORROWS, type_name::<F>, at) };
         ScopedJoinHandle { handle: JoinHandle::named(gp, name), packet, scope: PhantomData }
     }
 }
