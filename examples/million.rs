@@ -1,11 +1,16 @@
 //! A million goroutines, each parked with a stack of its own.
 //!
 //! Prints `N goroutines parked` and then, where /proc tells it, `B bytes each, page tables included`. The argument is N, 1000000 unless given.
-//! Then all are released; the last line is `all ended`.
+//! Then all are released and it prints `all ended`; and the runtime gives their memory back by itself, of which the last line tells:
+//! `back within 32 MiB of the start after S s`. A million take 4.7 GB, and some ten seconds in a release build.
 
 use std::fs;
 
+use goruntime::time::{Duration, Instant, sleep};
 use goruntime::{channel, go, runtime};
+
+/// What may stay for the next goroutines, bytes.
+const KEPT: usize = 32 << 20;
 
 /// Resident memory and page tables of this process, bytes.
 fn memory() -> Option<usize> {
@@ -42,4 +47,9 @@ fn main() {
         runtime::yield_now();
     }
     println!("all ended");
+    let (ended, Some(before)) = (Instant::now(), before) else { return };
+    while memory().is_some_and(|now| now > before + KEPT) {
+        sleep(Duration::from_millis(50));
+    }
+    println!("back within {} MiB of the start after {:.1} s", KEPT >> 20, ended.elapsed().as_secs_f64());
 }

@@ -8,7 +8,7 @@
 
 mod common;
 
-use common::{assert_fatal, assert_prints, run_program};
+use common::{assert_crash, assert_fatal, assert_listed, assert_prints, run_program};
 
 const GOEXIT_DEADLOCK: &str = "no goroutines (main called runtime.Goexit) - deadlock!";
 
@@ -101,4 +101,18 @@ fn catching_goexit_only_delays_it() {
 #[test]
 fn a_panic_caught_during_goexit_does_not_stop_it() {
     assert_prints(&run_program("goexit_then_panic", &[]), "caught: true\njoined: true\n");
+}
+
+#[test]
+fn goexit_in_a_destructor_during_a_panic_ends_the_program_with_the_panic() {
+    let out = run_program("goexit_in_unwinding", &[]);
+    assert_crash(&out, "panic: first");
+    assert_listed(&out, &["running"]);
+}
+
+#[test]
+fn goexit_that_is_caught_in_a_destructor_during_a_panic_waits_for_its_end() {
+    let out = run_program("goexit_in_unwinding_caught", &[]);
+    assert_prints(&out, "caught goexit: true\ncaught panic: true\njoined: true\n");
+    assert_eq!(out.stderr, "");
 }

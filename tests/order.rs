@@ -8,7 +8,7 @@
 
 mod common;
 
-use common::{assert_prints, run_program};
+use common::{assert_crash, assert_prints, run_program};
 
 /// On one processor the order is the same in every run.
 #[track_caller]
@@ -81,6 +81,18 @@ fn no_processors_in_the_attribute_is_an_error() {
     let out = run_program("procs_zero_in_attribute", &[]);
     assert_eq!(out.status.code(), Some(2));
     assert!(out.stderr.contains("`max_procs`") && out.stderr.contains("at least 1"), "{}", out.stderr);
+}
+
+#[test]
+fn setting_no_processors_panics_and_says_what_is_expected() {
+    let out = run_program("procs_set_to_zero", &[]);
+    assert_crash(&out, "panic: set_gomaxprocs: 0 processors asked for; expected at least 1");
+    assert!(out.stderr.contains("testprog/order.rs:"), "{}", out.stderr);
+}
+
+#[test]
+fn setting_the_number_returns_the_one_before() {
+    assert_prints(&run_program("procs_set", &[("GOMAXPROCS", "3")]), "3 5 1 1024 2\n");
 }
 
 #[test]

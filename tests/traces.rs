@@ -184,6 +184,22 @@ fn boottrace_prints_each_step_in_gos_order() {
 }
 
 #[test]
+fn gctrace_prints_a_line_for_each_sweep() {
+    let out = run_program("trace_sweeps", &[("GODEBUG", "gctrace=1")]);
+    assert_prints(&out, "true true\n");
+    let lines: Vec<_> = out.stderr.lines().map(shape).collect();
+    const SWEEP: &str = "sweep N @N.Ns: N us, N KiB of stacks, N KiB of goroutines, N slabs unmapped";
+    let deep = format!("{SWEEP} (scavenge)");
+    assert!(lines.iter().all(|(text, _)| text == SWEEP || *text == deep), "{}", out.stderr);
+    // The two that were asked for; the runtime may have swept by itself as well.
+    assert!(lines.iter().filter(|(text, _)| *text == deep).count() >= 2, "{}", out.stderr);
+    let numbers: BTreeSet<u64> = lines.iter().map(|(_, numbers)| numbers[0]).collect();
+    assert!(numbers.len() == lines.len() && !numbers.contains(&0), "{}", out.stderr);
+    let given_back: u64 = lines.iter().map(|(_, numbers)| numbers[4] + numbers[5]).sum();
+    assert!(given_back > 0, "{}", out.stderr);
+}
+
+#[test]
 fn without_settings_nothing_is_printed() {
     for name in ["return_unit", "locked_main_spawns", "lib_run"] {
         assert_eq!(run_program(name, &[]).stderr, "", "{name}");

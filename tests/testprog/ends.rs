@@ -33,6 +33,8 @@ pub(crate) const PROGRAMS: Table = &[
     ("goexit_in_goroutine", Body(goexit_in_goroutine)),
     ("goexit_caught", Body(goexit_caught)),
     ("goexit_then_panic", Body(goexit_then_panic)),
+    ("goexit_in_unwinding", Body(goexit_in_unwinding)),
+    ("goexit_in_unwinding_caught", Body(goexit_in_unwinding_caught)),
 ];
 
 mod return_ok {
@@ -177,6 +179,49 @@ fn goexit_then_panic() {
         let _panics = Panics;
         let leave = || -> () { goexit() };
         leave();
+    });
+    println!("joined: {}", other.join().unwrap_err().is::<goruntime::Goexit>());
+}
+
+/// Calls goexit when it is dropped.
+struct Leaves;
+
+impl Drop for Leaves {
+    fn drop(&mut self) {
+        goexit();
+    }
+}
+
+/// Two unwinds cannot leave one destructor.
+fn goexit_in_unwinding() {
+    go(|| {
+        let _leaves = Leaves;
+        panic!("first");
+    });
+    loop {
+        thread::park();
+    }
+}
+
+/// A goexit that stays in the destructor is caught, which only delays it: the panic is caught, too, and the goroutine ends.
+fn goexit_in_unwinding_caught() {
+    struct Catches;
+    impl Drop for Catches {
+        fn drop(&mut self) {
+            let caught = std::panic::catch_unwind(|| drop(Leaves));
+            // Waiting is fine here, although the goroutine is to end.
+            yield_now();
+            println!("caught goexit: {}", caught.is_err());
+        }
+    }
+    let other = spawn(|| {
+        let caught = std::panic::catch_unwind(|| {
+            let _catches = Catches;
+            std::panic::resume_unwind(Box::new("quiet"));
+        });
+        println!("caught panic: {}", caught.is_err());
+        yield_now();
+        println!("not reached");
     });
     println!("joined: {}", other.join().unwrap_err().is::<goruntime::Goexit>());
 }

@@ -12,7 +12,7 @@
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use goruntime::runtime::{gomaxprocs, num_goroutine, yield_now};
+use goruntime::runtime::{gomaxprocs, num_goroutine, set_gomaxprocs, yield_now};
 use goruntime::{go, thread};
 
 use crate::Program::{Body, Plain};
@@ -25,6 +25,8 @@ pub(crate) const PROGRAMS: Table = &[
     ("procs", Body(|| println!("{}", gomaxprocs()))),
     ("procs_of_the_attribute", Plain(three::main)),
     ("procs_zero_in_attribute", Plain(zero::main)),
+    ("procs_set_to_zero", Body(|| _ = set_gomaxprocs(0))),
+    ("procs_set", Body(procs_set)),
 ];
 
 mod three {
@@ -39,6 +41,12 @@ mod zero {
 
     #[goruntime::main(max_procs = NONE)]
     pub(super) fn main() {}
+}
+
+/// What each change returns is what was in force before it; too many are lowered.
+fn procs_set() {
+    let before: Vec<String> = [5, 1, 100_000, 2].into_iter().map(|count| set_gomaxprocs(count).to_string()).collect();
+    println!("{} {}", before.join(" "), gomaxprocs());
 }
 
 static ORDER: Mutex<Vec<usize>> = Mutex::new(Vec::new());

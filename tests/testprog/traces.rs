@@ -12,7 +12,7 @@
 use std::hint::spin_loop;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use goruntime::runtime::{gomaxprocs, yield_now};
+use goruntime::runtime::{self, gomaxprocs, yield_now};
 use goruntime::time::{Duration, sleep};
 use goruntime::{go, run, spawn, thread};
 
@@ -23,6 +23,7 @@ pub(crate) const PROGRAMS: Table = &[
     ("quit_mixed", Body(quit_mixed)),
     ("quit_busy", Body(quit_busy)),
     ("quit_library", Plain(quit_library)),
+    ("trace_sweeps", Body(trace_sweeps)),
     ("trace_for_ever", Body(|| sleep(Duration::from_secs(1 << 30)))),
 ];
 
@@ -96,4 +97,13 @@ fn quit_library() {
     loop {
         std::thread::park();
     }
+}
+
+/// Ends more goroutines than a sweep leaves alone, each of which had a stack of its own, and sweeps on demand.
+fn trace_sweeps() {
+    let all: Vec<_> = (0..10_000).map(|_| spawn(yield_now)).collect();
+    all.into_iter().for_each(|one| one.join().unwrap());
+    runtime::free_os_memory();
+    let stats = runtime::mem_stats();
+    println!("{} {}", stats.sweeps >= 2, stats.swept_bytes > 0);
 }

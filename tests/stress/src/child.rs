@@ -27,6 +27,16 @@ pub(crate) mod program {
     }
 }
 
+/// Starts the runtime as a program whose goroutines stay on their threads.
+pub(crate) mod sticky {
+    use std::process::ExitCode;
+
+    #[goruntime::main(migrate = false)]
+    pub(crate) fn main() -> ExitCode {
+        super::drive()
+    }
+}
+
 /// Starts the runtime from a plain thread.
 pub(crate) fn library() -> ExitCode {
     goruntime::run(drive)
@@ -38,7 +48,7 @@ fn drive() -> ExitCode {
     // The panics here are on purpose; what matters is checked without panicking.
     std::panic::set_hook(Box::new(|_| {}));
     let chosen: Vec<Scenario> = match &options.scenarios[..] {
-        [] => scenarios::ALL.to_vec(),
+        [] => scenarios::ALL.iter().copied().filter(|scenario| scenario.runs_in(options.child)).collect(),
         names => names.iter().filter_map(|name| scenarios::find(name)).collect(),
     };
     let context = Context::new();

@@ -1,7 +1,7 @@
 //! `goruntime-stress`: random mixes of everything that the scheduler does, until the time is over or something breaks.
 //!
 //! ```text
-//! cargo run --release -p goruntime-stress -- [--seed N] [--seconds N] [--procs 1,2,4,16] [--scenario name,..] [--mode program,library] [--silence N]
+//! cargo run --release -p goruntime-stress -- [--seed N] [--seconds N] [--procs 1,2,4,16] [--scenario name,..] [--mode program,sticky,library] [--silence N]
 //! ```
 //!
 //! For each GOMAXPROCS and mode the command runs itself as a child process for `--seconds`. The child runs batches: a few scenarios at once,
@@ -35,6 +35,7 @@ fn main() -> ExitCode {
     };
     match options.child {
         Some(Mode::Program) => child::program::main(),
+        Some(Mode::Sticky) => child::sticky::main(),
         Some(Mode::Library) => child::library(),
         None => parent(&options),
     }

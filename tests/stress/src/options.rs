@@ -14,6 +14,8 @@ use crate::scenarios;
 pub(crate) enum Mode {
     /// By `#[goruntime::main]`: a deadlock is reported, goroutine 1 is the driver.
     Program,
+    /// The same with `migrate = false`: a goroutine stays on the thread where it first ran.
+    Sticky,
     /// By the first use from a plain thread.
     Library,
 }
@@ -37,6 +39,7 @@ impl Mode {
     pub(crate) fn name(self) -> &'static str {
         match self {
             Mode::Program => "program",
+            Mode::Sticky => "sticky",
             Mode::Library => "library",
         }
     }
@@ -44,8 +47,9 @@ impl Mode {
     fn parse(text: &str) -> Result<Mode, String> {
         match text {
             "program" => Ok(Mode::Program),
+            "sticky" => Ok(Mode::Sticky),
             "library" => Ok(Mode::Library),
-            _ => Err(format!("unknown mode `{text}`; expected `program` or `library`")),
+            _ => Err(format!("unknown mode `{text}`; expected `program`, `sticky` or `library`")),
         }
     }
 }
@@ -59,7 +63,7 @@ impl Options {
             seconds: 10,
             procs: vec![1, 2, 4, 16],
             scenarios: Vec::new(),
-            modes: vec![Mode::Program, Mode::Library],
+            modes: vec![Mode::Program, Mode::Sticky, Mode::Library],
             silence: Duration::from_secs(240),
             child: None,
         };

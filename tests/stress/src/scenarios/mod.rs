@@ -18,6 +18,7 @@ mod timers;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use crate::options::Mode;
 use crate::rand::Rand;
 
 /// What the scenarios of a process share.
@@ -79,6 +80,17 @@ pub(crate) const ALL: &[Scenario] = &[
     Scenario { name: "sweeps", run: load::sweeps },
     Scenario { name: "counts", run: load::counts },
 ];
+
+/// Scenarios in which a goroutine blocks its thread until another goroutine has done something. Where that one has to stay on the same thread
+/// it never does: what `migrate = false` gives up.
+const BLOCK_FOR_OTHERS: [&str; 1] = ["foreign_run"];
+
+impl Scenario {
+    /// Whether the scenario ends in a process of this mode.
+    pub(crate) fn runs_in(&self, mode: Option<Mode>) -> bool {
+        mode != Some(Mode::Sticky) || !BLOCK_FOR_OTHERS.contains(&self.name)
+    }
+}
 
 /// The scenario of that name.
 pub(crate) fn find(name: &str) -> Option<Scenario> {
