@@ -1,7 +1,7 @@
-//! The attributes of goruntime: `main`, `init` and `test`.
+//! The attributes of goruntime, `main`, `init` and `test`, and the inside of its `select!`.
 //!
-//! Why here: outside of the floors. A procedural macro needs a crate of its own; `goruntime` re-exports all three, and
-//! the expansions name nothing but `goruntime::__private`.
+//! Why here: outside of the floors. A procedural macro needs a crate of its own; `goruntime` re-exports them all, and
+//! the expansions name nothing but `goruntime::__private` and, in `select!`, `goruntime::channel`.
 //!
 //! *Invariants*
 //! - X1. The function of the user is emitted also when something is wrong, so that an editor keeps understanding it.
@@ -17,6 +17,7 @@ mod errors;
 mod init_attr;
 mod item;
 mod main_attr;
+mod select;
 mod test_attr;
 
 use proc_macro::TokenStream;
@@ -107,4 +108,13 @@ pub fn init(args: TokenStream, item: TokenStream) -> TokenStream {
 #[proc_macro_attribute]
 pub fn test(args: TokenStream, item: TokenStream) -> TokenStream {
     test_attr::expand(args.into(), item.into()).into()
+}
+
+/// The inside of `goruntime::select!` and `goruntime::select_biased!`, where it is documented.
+///
+/// Takes the path of the crate in parentheses, then `random` or `biased`, then the cases.
+#[doc(hidden)]
+#[proc_macro]
+pub fn select_cases(input: TokenStream) -> TokenStream {
+    select::expand(input.into()).into()
 }

@@ -45,6 +45,11 @@ impl<T> Block<T> {
     }
 }
 
+/// A block that is left over, of whatever type its values were: to be dropped outside of the runtime.
+pub(crate) trait Spent {}
+
+impl<T> Spent for Block<T> {}
+
 /// Where the next value is read or written.
 struct Cursor<T> {
     slots: NonNull<T>,

@@ -13,6 +13,8 @@ use core::fmt;
 use std::error::Error;
 
 const SEND_DISCONNECTED: &str = "sending on a disconnected channel";
+const SELECT_WOULD_BLOCK: &str = "all operations in select would block";
+const SELECT_TIMED_OUT: &str = "timed out waiting on select";
 const RECV_DISCONNECTED: &str = "receiving on an empty and disconnected channel";
 
 /// The channel was closed, or all receivers are gone; holds the value that was not sent.
@@ -58,6 +60,22 @@ pub enum RecvTimeoutError {
     /// Nothing will ever come.
     Disconnected,
 }
+
+/// None of the operations of a `try_select` can be done now.
+#[derive(PartialEq, Eq, Clone, Copy, Debug)]
+pub struct TrySelectError;
+
+/// None of the operations of a select could be done in time.
+#[derive(PartialEq, Eq, Clone, Copy, Debug)]
+pub struct SelectTimeoutError;
+
+/// None of the operations of a `try_ready` can be done now.
+#[derive(PartialEq, Eq, Clone, Copy, Debug)]
+pub struct TryReadyError;
+
+/// None of the operations was ready in time.
+#[derive(PartialEq, Eq, Clone, Copy, Debug)]
+pub struct ReadyTimeoutError;
 
 impl<T> SendError<T> {
     /// Takes the value back.
@@ -222,6 +240,34 @@ impl fmt::Display for RecvTimeoutError {
     }
 }
 
+impl fmt::Display for TrySelectError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(SELECT_WOULD_BLOCK)
+    }
+}
+
+impl fmt::Display for SelectTimeoutError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(SELECT_TIMED_OUT)
+    }
+}
+
+impl fmt::Display for TryReadyError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(SELECT_WOULD_BLOCK)
+    }
+}
+
+impl fmt::Display for ReadyTimeoutError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(SELECT_TIMED_OUT)
+    }
+}
+
+impl Error for TrySelectError {}
+impl Error for SelectTimeoutError {}
+impl Error for TryReadyError {}
+impl Error for ReadyTimeoutError {}
 impl<T> Error for SendError<T> {}
 impl<T> Error for TrySendError<T> {}
 impl<T> Error for SendTimeoutError<T> {}
@@ -246,6 +292,10 @@ mod tests {
             TryRecvError::Disconnected.to_string(),
             RecvTimeoutError::Timeout.to_string(),
             RecvTimeoutError::Disconnected.to_string(),
+            TrySelectError.to_string(),
+            SelectTimeoutError.to_string(),
+            TryReadyError.to_string(),
+            ReadyTimeoutError.to_string(),
         ];
         let expected = [
             "sending on a disconnected channel",
@@ -258,6 +308,10 @@ mod tests {
             "receiving on an empty and disconnected channel",
             "timed out waiting on receive operation",
             "channel is empty and disconnected",
+            "all operations in select would block",
+            "timed out waiting on select",
+            "all operations in select would block",
+            "timed out waiting on select",
         ];
         assert_eq!(texts, expected);
     }

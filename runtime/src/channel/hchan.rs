@@ -2,9 +2,9 @@
 //!
 //! *Why here.* Floor 7. Sending and receiving are in `transfer`, the handles that own a channel in `half`.
 //!
-//! *Invariants.* CH1. Receivers wait only while there are no values, senders only while the buffer is full; so a sender that finds some
-//! values but no full buffer need not look at the queues, nor does a receiver. Without a buffer both hold at once, and each looks at the other's
-//! queue. CH2. A waiter gets what the operation at the head of the line gets: values and waiters are strictly first in, first out. CH3. Nobody
+//! *Invariants.* CH1. Receivers wait only while there are no values, senders only while there is no room; so a sender that finds some
+//! values and some room need not look at the queues, nor does a receiver. Without a buffer both hold at once, and each looks at the other's
+//! queue. Room is what the buffer has beyond its values and beyond what is reserved for senders that have been promised a place (`promise`). CH2. A waiter gets what the operation at the head of the line gets: values and waiters are strictly first in, first out. CH3. Nobody
 //! waits on a closed channel, and nothing is put into it. CH4. While the lock is held no user code runs and nothing is allocated or freed.
 //!
 //! *Locks.* `lock`, rank 1, protects everything but the counters of `half`. `len`, `flags` and the heads of the queues are written under it and may
@@ -13,10 +13,12 @@
 //! *Go:* `hchan`, `closechan` of chan.go.
 
 use core::cell::UnsafeCell;
-use core::mem;
+use core::mem::{self, ManuallyDrop};
 use core::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 
 use crate::channel::buffer::{Buffer, Values};
+use crate::channel::clock::Clock;
+use crate::os;
 use crate::proc::enter;
 use crate::sync::spin::SpinLock;
 use crate::sync::sudog::{Claims, WaitQueue};
@@ -27,6 +29,8 @@ pub(super) const CLOSED: u32 = 1;
 pub(super) const CLOSED_BY_CALL: u32 = 2;
 /// The channel of `never`, which stands for Go's nil channel.
 pub(super) const NEVER: u32 = 4;
+/// The values come from a clock; nobody sends.
+pub(super) const CLOCK: u32 = 8;
 
 /// Capacity of a channel without bounds.
 const NO_BOUND: usize = usize::MAX;
@@ -38,10 +42,14 @@ pub(crate) struct Hchan<T> {
     flags: AtomicU32,
     /// Values in the buffer.
     len: AtomicUsize,
-    cap: usize,
+    /// How many there may be: the capacity, less what is reserved.
+    room: AtomicUsize,
     buffer: UnsafeCell<Buffer<T>>,
     pub(super) recvq: WaitQueue,
     pub(super) sendq: WaitQueue,
+    cap: usize,
+    /// With the flag CLOCK, and only then.
+    clock: Option<Box<Clock<T>>>,
 }
 
 // SAFETY: what moves with a channel are the values in it, which are Send.
@@ -69,15 +77,24 @@ impl<T> Hchan<T> {
         Hchan::over(Buffer::ring(0), 0, NEVER)
     }
 
+    /// A channel that a clock fills, with one value at a time.
+    pub(super) fn clocked(clock: Clock<T>) -> Hchan<T> {
+        let mut chan = Hchan::over(Buffer::ring(0), 1, CLOCK);
+        chan.clock = Some(Box::new(clock));
+        chan
+    }
+
     fn over(buffer: Buffer<T>, cap: usize, flags: u32) -> Hchan<T> {
         Hchan {
             lock: SpinLock::new(),
             flags: AtomicU32::new(flags),
             len: AtomicUsize::new(0),
-            cap,
+            room: AtomicUsize::new(cap),
             buffer: UnsafeCell::new(buffer),
             recvq: WaitQueue::new(),
             sendq: WaitQueue::new(),
+            cap,
+            clock: None,
         }
     }
 
@@ -86,6 +103,32 @@ impl<T> Hchan<T> {
     pub(super) fn lock(&self) -> Locked<'_, T> {
         self.lock.lock();
         Locked { chan: self }
+    }
+
+    /// The lock itself, for those who lock several channels.
+    pub(super) fn raw_lock(&self) -> &SpinLock {
+        &self.lock
+    }
+
+    /// Stands for the lock that the caller holds, as a part of the locks of several channels.
+    ///
+    /// # Safety
+    ///
+    /// - The caller holds the lock, and forgets the guard if it is to stay locked.
+    pub(super) unsafe fn assume_locked(&self) -> ManuallyDrop<Locked<'_, T>> {
+        ManuallyDrop::new(Locked { chan: self })
+    }
+
+    /// The clock that fills the channel, if one does.
+    #[inline]
+    pub(super) fn clock(&self) -> Option<&Clock<T>> {
+        if self.has(CLOCK) { self.clock.as_deref() } else { None }
+    }
+
+    /// Values that can be received, as of some moment.
+    #[inline(always)]
+    pub(super) fn count(&self) -> usize {
+        self.clock().map_or_else(|| self.len(), |clock| usize::from(clock.is_due(os::nanotime())))
     }
 
     /// Values in the buffer, as of some moment.
@@ -103,7 +146,7 @@ impl<T> Hchan<T> {
     /// Whether all of the buffer is used; always, if there is none.
     #[inline(always)]
     pub(super) fn is_full(&self) -> bool {
-        self.len() == self.cap
+        self.count() == self.cap
     }
 
     /// Whether some of `bits` are set.
@@ -116,13 +159,13 @@ impl<T> Hchan<T> {
     /// channel was open, for it was so later.
     #[inline(always)]
     pub(super) fn looks_full(&self) -> bool {
-        self.is_full() && self.recvq.is_empty() && !self.has(CLOSED)
+        self.len() == self.cap && self.recvq.is_empty() && !self.has(CLOSED)
     }
 
-    /// Whether a receive would wait; as `looks_full`.
+    /// Whether a receive would wait; as `looks_full`. What a clock does is not seen without the lock.
     #[inline(always)]
     pub(super) fn looks_empty(&self) -> bool {
-        self.len() == 0 && self.sendq.is_empty() && !self.has(CLOSED)
+        self.len() == 0 && self.sendq.is_empty() && !self.has(CLOSED | CLOCK)
     }
 
     /// Go's `close`: wakes all receivers, which get what is left and then nothing, and all senders, which get their value back.
@@ -206,17 +249,38 @@ impl<'a, T> Locked<'a, T> {
         self.chan.len.store(len, Ordering::Release);
     }
 
-    /// Whether the buffer holds some values and has room for more, so that nobody waits (CH1).
+    /// Whether the buffer holds some values and there is room for more, so that nobody waits (CH1).
     #[inline(always)]
     pub(super) fn is_between(&self) -> bool {
         let len = self.len();
-        len != 0 && len < self.chan.cap
+        len != 0 && len < self.room()
     }
 
-    /// Whether the buffer is full.
+    /// Whether there is no room for a value.
     #[inline(always)]
     pub(super) fn is_full(&self) -> bool {
-        self.len() == self.chan.cap
+        self.len() == self.room()
+    }
+
+    #[inline(always)]
+    fn room(&self) -> usize {
+        self.chan.room.load(Ordering::Relaxed)
+    }
+
+    /// Sets room aside for a sender that will come back. Without bounds there is always some.
+    pub(super) fn reserve(&self) {
+        if self.chan.cap != NO_BOUND {
+            debug_assert!(!self.is_full(), "a reservation without room");
+            self.chan.room.store(self.room() - 1, Ordering::Relaxed);
+        }
+    }
+
+    /// Undoes a `reserve`.
+    pub(super) fn unreserve(&self) {
+        if self.chan.cap != NO_BOUND {
+            debug_assert!(self.room() < self.chan.cap, "nothing was reserved");
+            self.chan.room.store(self.room() + 1, Ordering::Relaxed);
+        }
     }
 
     /// Whether nothing is put in any more.

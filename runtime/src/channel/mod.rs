@@ -32,24 +32,35 @@
 //! ```
 
 // *Why here.* Floor 7: what blocks a goroutine. A handle (`sender`, `receiver`, `iter`) is a share (`half`) of a channel (`hchan`), which holds values
-// (`buffer`) and waiters (`sync::sudog`); `transfer` moves a value.
+// (`buffer`) and waiters (`sync::sudog`); `transfer` moves a value, `promise` the right to send one, `clock` makes values of the time; `select` chooses.
 //
-// *Invariants.* CH1-CH4, BU1-BU4, SU1-SU4, HA1, HA2, TR1 in those files. *Locks.* The channel's. *Go:* chan.go.
+// *Invariants.* CH1-CH4, BU1-BU4, SU1-SU5, HA1, HA2, TR1, PR1, CK1, SE1-SE3, OP1, AR1, DY1 in those files. *Locks.* The channel's. *Go:* chan.go.
 
 mod buffer;
+mod clock;
 mod error;
 mod half;
 mod hchan;
 mod iter;
+mod promise;
 mod receiver;
+pub(crate) mod select;
 mod sender;
 mod transfer;
 
-pub use self::error::{RecvError, RecvTimeoutError, SendError, SendTimeoutError, TryRecvError, TrySendError};
+pub use self::error::{
+    ReadyTimeoutError, RecvError, RecvTimeoutError, SelectTimeoutError, SendError, SendTimeoutError, TryReadyError,
+    TryRecvError, TrySelectError, TrySendError,
+};
 pub use self::iter::{IntoIter, Iter, TryIter};
 pub use self::receiver::Receiver;
+pub use self::select::{Select, SelectedOperation};
 pub use self::sender::Sender;
+pub use crate::{select, select_biased};
 
+use std::time::{Duration, Instant};
+
+use self::clock::Clock;
 use self::half::{lone_receiver, pair};
 use self::hchan::Hchan;
 
@@ -103,4 +114,71 @@ pub fn unbounded<T>() -> (Sender<T>, Receiver<T>) {
 #[doc(alias = "nil")]
 pub fn never<T>() -> Receiver<T> {
     Receiver { half: lone_receiver(Hchan::never()) }
+}
+
+/// Makes a receiver that gets one value, the time, when `duration` has passed.
+///
+/// The channel has room for the one value and is never disconnected: after it nothing comes any more. It needs no timer of its own, so dropping
+/// the receiver before leaves nothing behind. A time that is too far away never comes.
+///
+/// # Examples
+///
+/// ```
+/// use goruntime::channel::{after, bounded};
+/// use goruntime::select;
+/// use goruntime::time::{Duration, Instant};
+///
+/// let (_tx, rx) = bounded::<i32>(0);
+/// let begun = Instant::now();
+/// select! {
+///     recv(rx) -> _ => unreachable!("nobody sends"),
+///     recv(after(Duration::from_millis(2))) -> when => assert!(when.unwrap() >= begun + Duration::from_millis(2)),
+/// }
+/// ```
+#[doc(alias = "time.After")]
+pub fn after(duration: Duration) -> Receiver<Instant> {
+    Instant::now().checked_add(duration).map_or_else(never, at)
+}
+
+/// Makes a receiver that gets one value, `when`, as soon as that has passed; as [`after`].
+///
+/// # Examples
+///
+/// ```
+/// use goruntime::channel::{TryRecvError, at};
+/// use goruntime::time::{Duration, Instant};
+///
+/// let when = Instant::now() + Duration::from_millis(2);
+/// let rx = at(when);
+/// assert_eq!(rx.recv(), Ok(when));
+/// assert_eq!(rx.try_recv(), Err(TryRecvError::Empty));
+/// ```
+pub fn at(when: Instant) -> Receiver<Instant> {
+    Clock::once(when).map_or_else(never, on_clock)
+}
+
+/// Makes a receiver that gets the time at intervals of `duration`, the first one from now.
+///
+/// The channel has room for one value and is never disconnected. A receiver that is late finds one value, and the next one an interval after it
+/// came: what it has missed is left out. It needs no timer of its own, so dropping the receiver leaves nothing behind.
+///
+/// # Examples
+///
+/// ```
+/// use goruntime::channel::tick;
+/// use goruntime::time::{Duration, Instant};
+///
+/// let begun = Instant::now();
+/// let ticker = tick(Duration::from_millis(1));
+/// let ticks: Vec<Instant> = ticker.iter().take(3).collect();
+/// assert!(ticks[0] >= begun + Duration::from_millis(1));
+/// assert!(ticks[2] >= ticks[1] + Duration::from_millis(1));
+/// ```
+#[doc(alias = "time.Tick")]
+pub fn tick(duration: Duration) -> Receiver<Instant> {
+    Clock::periodic(duration).map_or_else(never, on_clock)
+}
+
+fn on_clock(clock: Clock<Instant>) -> Receiver<Instant> {
+    Receiver { half: lone_receiver(Hchan::clocked(clock)) }
 }

@@ -183,7 +183,7 @@ impl<T> Receiver<T> {
 
     /// Whether the buffer holds no values; always true without a buffer.
     pub fn is_empty(&self) -> bool {
-        self.half.len() == 0
+        self.half.count() == 0
     }
 
     /// Whether the buffer has no room; always true without a buffer.
@@ -193,7 +193,7 @@ impl<T> Receiver<T> {
 
     /// Number of values in the buffer.
     pub fn len(&self) -> usize {
-        self.half.len()
+        self.half.count()
     }
 
     /// Size of the buffer; `None` if it has no bounds.

@@ -16,15 +16,18 @@
 
 use core::mem::{ManuallyDrop, MaybeUninit};
 use core::panic::Location;
+use core::ptr::NonNull;
 use core::time::Duration;
 use std::time::Instant;
 
 use crate::channel::buffer::Block;
+use crate::channel::clock::Clock;
 use crate::channel::hchan::{Hchan, Locked, NEVER};
 use crate::gmp::WaitReason;
+use crate::os;
 use crate::proc::park::{check_goexit, note_place};
 use crate::proc::{Entered, enter, enter_preemptible};
-use crate::sync::sudog::{self, Claimed, Sudog, WaitQueue};
+use crate::sync::sudog::{self, Claimed, Ended, Sudog, WaitQueue};
 
 /// How long an operation may wait.
 #[derive(Clone, Copy)]
@@ -35,12 +38,15 @@ pub(super) enum Patience {
     For(Duration),
     /// Until a point in time.
     Until(Instant),
+    /// Until a time of the monotonic clock, ns.
+    At(i64),
     /// For as long as it takes.
     Endless,
 }
 
 /// What remains of a patience when the operation has to wait.
-enum Limit {
+#[derive(Clone, Copy)]
+pub(super) enum Limit {
     /// It may not wait.
     Passed,
     /// Time of the monotonic clock, ns.
@@ -49,11 +55,32 @@ enum Limit {
     Never,
 }
 
+impl Limit {
+    /// The time limit, if there is one that has not passed.
+    pub(super) fn until(self) -> Option<i64> {
+        match self {
+            Limit::At(when) => Some(when),
+            Limit::Passed | Limit::Never => None,
+        }
+    }
+
+    /// The limit as a patience, for another try.
+    pub(super) fn patience(self) -> Patience {
+        match self {
+            Limit::Passed => Patience::None,
+            Limit::At(when) => Patience::At(when),
+            Limit::Never => Patience::Endless,
+        }
+    }
+}
+
 impl Patience {
-    fn limit(self) -> Limit {
+    pub(super) fn limit(self) -> Limit {
         let wait = match self {
             Patience::None => return Limit::Passed,
             Patience::Endless => return Limit::Never,
+            Patience::At(when) if when <= os::nanotime() => return Limit::Passed,
+            Patience::At(when) => return Limit::At(when),
             Patience::For(wait) => wait,
             Patience::Until(deadline) => deadline.saturating_duration_since(Instant::now()),
         };
@@ -65,7 +92,7 @@ impl Patience {
 
     /// Into the runtime, for an operation of this kind.
     #[inline(always)]
-    fn enter(self) -> Entered {
+    pub(super) fn enter(self) -> Entered {
         if matches!(self, Patience::None) {
             return enter();
         }
@@ -118,7 +145,7 @@ impl<T> Hchan<T> {
     }
 
     #[inline(never)]
-    fn send_at_edge(
+    pub(super) fn send_at_edge(
         &self,
         inside: Entered,
         locked: Locked<'_, T>,
@@ -201,11 +228,12 @@ impl<T> Hchan<T> {
         at: &'static Location<'static>,
     ) -> Result<(), Unsent<T>> {
         let elem = (&raw const *value).cast_mut().cast::<()>();
-        let outcome = self.wait(&inside, locked, &self.sendq, elem, WaitReason::ChanSend, patience, at);
+        let outcome = self.wait(&inside, locked, &self.sendq, elem, WaitReason::ChanSend, patience.limit(), at);
         match outcome {
             // The receiver has moved the value out (TR1).
             Waited::Success => Ok(()),
-            Waited::Closed => Err(Unsent::Closed(ManuallyDrop::into_inner(value))),
+            // Receivers do not let senders down, so this is never `Again`.
+            Waited::Closed | Waited::Again => Err(Unsent::Closed(ManuallyDrop::into_inner(value))),
             Waited::TimedOut => Err(Unsent::NoRoom(ManuallyDrop::into_inner(value))),
         }
     }
@@ -241,6 +269,9 @@ impl<T> Hchan<T> {
         if let Some(sender) = unsafe { self.sendq.dequeue() } {
             // Without a buffer the value goes from hand to hand.
             drop(locked);
+            if sender.is_promise() {
+                return self.recv_promised(inside, sender, patience, at);
+            }
             // SAFETY: a sender's place holds a T, which is ours until the ready (SU2), and which the sender then forgets (TR1).
             let value = unsafe { sender.elem().cast::<T>().read() };
             sender.wake(true);
@@ -249,31 +280,43 @@ impl<T> Hchan<T> {
         if locked.is_closed() {
             return Err(Missed::Closed);
         }
+        if let Some(clock) = self.clock() {
+            return self.recv_from_clock(clock, inside, locked, patience, at);
+        }
         self.recv_waiting(inside, locked, patience, at)
     }
 
-    /// Takes the first value; if a sender waits for room, its value goes to the tail.
+    /// Takes the first value; if a sender waits for room, it gets what this makes.
     #[inline(always)]
-    fn take_and_refill(&self, locked: Locked<'_, T>) -> T {
-        if !locked.is_full() {
-            return take(&locked);
+    pub(super) fn take_and_refill(&self, locked: Locked<'_, T>) -> T {
+        let was_full = locked.is_full();
+        let value = take(&locked);
+        if was_full && let Some(sender) = self.refill(&locked) {
+            drop(locked);
+            sender.wake(true);
         }
-        // SAFETY: the channel is locked.
-        let Some(sender) = (unsafe { self.sendq.dequeue() }) else { return take(&locked) };
-        let buffer = locked.buffer();
-        // SAFETY: there is a value, and the caller has turned the cursor.
-        let value = unsafe { buffer.read() };
-        if !buffer.can_write() {
-            // Only a ring can be full, and a ring turns without a block.
-            buffer.turn_write();
-        }
-        // SAFETY: a sender's place holds a T, which is ours until the ready (SU2), and which the sender then forgets (TR1).
-        let next = unsafe { sender.elem().cast::<T>().read() };
-        // SAFETY: a value was just taken out, so there is room, and the cursor was turned.
-        unsafe { buffer.write(next) };
-        drop(locked);
-        sender.wake(true);
         value
+    }
+
+    /// A selecting sender has promised a value: waits for it.
+    #[cold]
+    #[inline(never)]
+    fn recv_promised(
+        &self,
+        inside: Entered,
+        promise: Claimed,
+        patience: Patience,
+        at: &'static Location<'static>,
+    ) -> Result<T, Missed> {
+        let limit = patience.limit();
+        let mut place = MaybeUninit::<T>::uninit();
+        note_place(&inside, at);
+        if sudog::await_promise(&inside, promise, place.as_mut_ptr().cast(), WaitReason::ChanReceive) {
+            // SAFETY: the promiser has written the value.
+            return Ok(unsafe { place.assume_init() });
+        }
+        drop(inside);
+        self.recv(limit.patience(), at)
     }
 
     #[cold]
@@ -286,12 +329,52 @@ impl<T> Hchan<T> {
         at: &'static Location<'static>,
     ) -> Result<T, Missed> {
         let mut place = MaybeUninit::<T>::uninit();
+        let limit = patience.limit();
         let reason = if self.has(NEVER) { WaitReason::ChanReceiveNil } else { WaitReason::ChanReceive };
-        match self.wait(&inside, locked, &self.recvq, place.as_mut_ptr().cast(), reason, patience, at) {
+        match self.wait(&inside, locked, &self.recvq, place.as_mut_ptr().cast(), reason, limit, at) {
             // SAFETY: success means that a sender has written the value.
             Waited::Success => Ok(unsafe { place.assume_init() }),
             Waited::Closed => Err(Missed::Closed),
             Waited::TimedOut => Err(Missed::Nothing),
+            Waited::Again => {
+                drop(inside);
+                self.recv(limit.patience(), at)
+            }
+        }
+    }
+
+    /// Receives what a clock yields: waits until it is due, and takes it unless another receiver was faster.
+    #[cold]
+    #[inline(never)]
+    fn recv_from_clock<'a>(
+        &'a self,
+        clock: &Clock<T>,
+        inside: Entered,
+        mut locked: Locked<'a, T>,
+        patience: Patience,
+        at: &'static Location<'static>,
+    ) -> Result<T, Missed> {
+        let (since, limit) = (os::nanotime(), patience.limit());
+        loop {
+            let now = os::nanotime();
+            if let Some(value) = clock.take(now, since) {
+                return Ok(value);
+            }
+            let until = match (limit, clock.due()) {
+                (Limit::At(when), _) if when <= now => return Err(Missed::Nothing),
+                (Limit::Passed, _) => return Err(Missed::Nothing),
+                (Limit::At(when), Some(due)) => Limit::At(due.min(when)),
+                (Limit::Never, Some(due)) => Limit::At(due),
+                (limit, None) => limit,
+            };
+            let nowhere = NonNull::<T>::dangling().as_ptr().cast();
+            // Nobody sends: this ends by the time or by a close.
+            if let Waited::Closed =
+                self.wait(&inside, locked, &self.recvq, nowhere, WaitReason::ChanReceive, until, at)
+            {
+                return Err(Missed::Closed);
+            }
+            locked = self.lock();
         }
     }
 
@@ -305,14 +388,13 @@ impl<T> Hchan<T> {
         queue: &WaitQueue,
         elem: *mut (),
         reason: WaitReason,
-        patience: Patience,
+        limit: Limit,
         at: &'static Location<'static>,
     ) -> Waited {
-        let until = match patience.limit() {
-            Limit::Passed => return Waited::TimedOut,
-            Limit::At(when) => Some(when),
-            Limit::Never => None,
-        };
+        if let Limit::Passed = limit {
+            return Waited::TimedOut;
+        }
+        let until = limit.until();
         note_place(inside, at);
         let sg = Sudog::new(inside.g(), elem, until.is_some());
         // SAFETY: the channel is locked, and `sg` stays on this frame, which does not end before it has left the queue: readied by a dequeuer, or
@@ -331,7 +413,11 @@ impl<T> Hchan<T> {
             unsafe { queue.remove(&sg) };
             return Waited::TimedOut;
         }
-        if sg.succeeded() { Waited::Success } else { Waited::Closed }
+        match sg.ended() {
+            Ended::Done => Waited::Success,
+            Ended::Closed => Waited::Closed,
+            Ended::Again => Waited::Again,
+        }
     }
 }
 
@@ -340,11 +426,13 @@ enum Waited {
     Success,
     Closed,
     TimedOut,
+    /// A selecting sender had claimed the receiver, and did not send.
+    Again,
 }
 
 /// Takes the first value; there is one, and the cursor need not be turned.
 #[inline(always)]
-fn take<T>(locked: &Locked<'_, T>) -> T {
+pub(super) fn take<T>(locked: &Locked<'_, T>) -> T {
     let len = locked.len() - 1;
     // SAFETY: there is a value, and the callers have looked at the cursor.
     let value = unsafe { locked.buffer().read() };

@@ -214,6 +214,15 @@ impl M {
         self.tainted.get() || self.locked_external.get() > 0 || self.locked_internal.get() > 0
     }
 
+    /// 64 random bits.
+    #[inline]
+    pub(crate) fn random(&self) -> u64 {
+        let mut rand = self.rand.replace(Rand::new(0));
+        let value = rand.next();
+        self.rand.set(rand);
+        value
+    }
+
     /// A random number below `n`.
     pub(crate) fn random_below(&self, n: u32) -> u32 {
         let mut rand = self.rand.replace(Rand::new(0));

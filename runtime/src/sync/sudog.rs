@@ -14,16 +14,22 @@
 //! A dequeuer that loses leaves the sudog unlinked and goes on to the next. A waiter that was readied by somebody else takes its remaining
 //! sudogs off their queues, under their locks, before its frame dies.
 //!
+//! What a dequeuer gets depends on the waiter's [`Kind`]: a value or its place; a promise, which a selecting sender fulfils when it has
+//! evaluated its message; or nothing, when the waiter only watches: it is readied by the way, and the next in line is taken.
+//!
 //! *Invariants.* SU1. `next`, `prev` and `queued` are under the queue owner's lock while the sudog is queued; from then on they belong to the
 //! one who dequeued it, until it readies the goroutine. SU2. `elem` and `success` belong to the waiter, except between a successful dequeue and
 //! the ready, when they are the dequeuer's. SU3. The frame stays as it is from the queuing until the goroutine is readied. SU4. A queue lets
-//! receivers of one channel wait only while it is empty, senders only while it is full (see `channel::hchan`).
+//! receivers of one channel wait only while it is empty, senders only while it is full (see `channel::hchan`). SU5. Whoever takes a promise either
+//! reserves what was promised or hands over a sudog of its own, before it readies the promiser.
 //!
-//! *Locks.* The queue owner's, rank 1; a timed park arms its timer under it (rank 3).
+//! *Locks.* The queue owner's, rank 1; a timed park arms its timer under it (rank 3). Watchers, which only `Select::ready` makes, are readied
+//! under it, everybody else after it.
 //!
 //! *Go:* `sudog`, `waitq`, `acquireSudog`; `selectDone` is `gp.selected`.
 
 use core::cell::Cell;
+use core::mem::ManuallyDrop;
 use core::ptr::{NonNull, null_mut};
 use core::sync::atomic::{AtomicPtr, Ordering};
 
@@ -37,6 +43,31 @@ const UNCLAIMED: u32 = 0;
 /// `gp.selected`: its time is up.
 pub(crate) const TIMED_OUT: u32 = u32::MAX;
 
+/// What a waiter offers to the one who dequeues it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// `elem` is the value to be sent, or the place for the value received.
+    Value,
+    /// A value that does not exist yet. `elem` is a [`Partner`], for a receiver that needs it at once.
+    Promise,
+    /// Nothing: it wants to know that it would be dequeued.
+    Watch,
+}
+
+/// How a wait ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ended {
+    /// By a close; also, while it has not ended.
+    Closed,
+    /// With what was waited for.
+    Done,
+    /// Whoever had claimed the waiter could not go through with it: it has to look again.
+    Again,
+}
+
+/// Where the receiver of a promised value puts itself, to be readied with the value in its place.
+pub(crate) type Partner = Cell<Option<Claimed>>;
+
 /// A waiter in a queue.
 pub(crate) struct Sudog {
     /// Who waits.
@@ -44,11 +75,11 @@ pub(crate) struct Sudog {
     /// Which of several waits this is, from 1 on; 0 when it is the only one and has no time limit.
     case: u32,
     queued: Cell<bool>,
-    /// Whether the wait ended with what was waited for; false after a close.
-    success: Cell<bool>,
+    ended: Cell<Ended>,
+    kind: Kind,
     next: Cell<Option<NonNull<Sudog>>>,
     prev: Cell<Option<NonNull<Sudog>>>,
-    /// The value to be sent, or the place for the value received.
+    /// See [`Kind`].
     elem: *mut (),
 }
 
@@ -59,20 +90,26 @@ impl Sudog {
         if timed {
             expect_claim(gp);
         }
-        Sudog::for_case(gp, elem, u32::from(timed))
+        Sudog::for_case(gp, Kind::Value, elem, u32::from(timed))
     }
 
     /// One of several waits of `gp`, which has announced them with [`expect_claim`].
     #[inline(always)]
-    pub(crate) fn for_case(gp: GPtr, elem: *mut (), case: u32) -> Sudog {
+    pub(crate) fn for_case(gp: GPtr, kind: Kind, elem: *mut (), case: u32) -> Sudog {
         let (next, prev) = (Cell::new(None), Cell::new(None));
-        Sudog { gp, case, queued: Cell::new(false), success: Cell::new(false), next, prev, elem }
+        Sudog { gp, case, queued: Cell::new(false), ended: Cell::new(Ended::Closed), kind, next, prev, elem }
     }
 
     /// Whether the wait ended with what was waited for. For the waiter, after its park.
     #[inline(always)]
     pub(crate) fn succeeded(&self) -> bool {
-        self.success.get()
+        self.ended.get() == Ended::Done
+    }
+
+    /// How the wait ended. For the waiter, after its park.
+    #[inline(always)]
+    pub(crate) fn ended(&self) -> Ended {
+        self.ended.get()
     }
 
     fn claim(&self) -> bool {
@@ -100,17 +137,62 @@ impl Claimed {
         unsafe { self.0.as_ref() }.elem
     }
 
+    /// Whether the waiter has only promised a value (SU5).
+    #[inline(always)]
+    pub(crate) fn is_promise(&self) -> bool {
+        // SAFETY: as in `elem`.
+        unsafe { self.0.as_ref() }.kind == Kind::Promise
+    }
+
     /// Readies the waiter.
     #[inline(always)]
     pub(crate) fn wake(self, success: bool) {
+        self.end(if success { Ended::Done } else { Ended::Closed });
+    }
+
+    /// Readies the waiter, who has to look again.
+    pub(crate) fn wake_in_vain(self) {
+        self.end(Ended::Again);
+    }
+
+    #[inline(always)]
+    fn end(self, ended: Ended) {
         let gp = {
             // SAFETY: as in `elem`; the reference ends before the ready.
             let sg = unsafe { self.0.as_ref() };
-            sg.success.set(success);
+            sg.ended.set(ended);
             sg.gp
         };
         goready(gp);
     }
+
+    /// Readies a promiser, who is to give its value to `receiver`.
+    fn hand(self, receiver: Claimed) {
+        let partner = self.elem().cast::<Partner>();
+        // SAFETY: a promise has a partner on its frame (see `Kind`), which lives until the ready (SU3) and is the dequeuer's until then (SU2).
+        unsafe { (*partner).set(Some(receiver)) };
+        self.wake(true);
+    }
+}
+
+/// Parks the caller, who has dequeued `promise` and holds no lock, until the promised value is in the place `elem`. False: nothing will come,
+/// and the caller has to look again. Nothing else can end this wait: the promiser is committed to this receiver.
+#[cold]
+pub(crate) fn await_promise(inside: &Entered, promise: Claimed, elem: *mut (), reason: WaitReason) -> bool {
+    struct Handing {
+        promise: Claimed,
+        receiver: Claimed,
+    }
+    fn hand(_: GPtr, handing: *mut ()) -> bool {
+        // SAFETY: the goroutine waits, and nobody knows its sudog yet: its frame lives. It is read once, by this only call.
+        let Handing { promise, receiver } = unsafe { handing.cast::<Handing>().read() };
+        promise.hand(receiver);
+        true
+    }
+    let sg = Sudog::new(inside.g(), elem, false);
+    let mut handing = ManuallyDrop::new(Handing { promise, receiver: Claimed(NonNull::from(&sg)) });
+    gopark(inside, reason, hand, (&raw mut handing).cast());
+    sg.succeeded()
 }
 
 /// Dequeued waiters on their way to being readied, linked through their sudogs (SU1).
@@ -236,9 +318,31 @@ impl WaitQueue {
             // SAFETY: the caller holds the lock, and `sg` is in this queue.
             unsafe { self.unlink(sg) };
             if sg.case == 0 || sg.claim() {
-                return Some(Claimed(node));
+                if sg.kind != Kind::Watch {
+                    return Some(Claimed(node));
+                }
+                Claimed(node).wake(true);
             }
         }
+    }
+
+    /// Whether [`WaitQueue::dequeue`] would find somebody: neither a watcher, nor one that was claimed elsewhere.
+    ///
+    /// # Safety
+    ///
+    /// - The caller holds the lock of the queue's owner.
+    pub(crate) unsafe fn has_taker(&self) -> bool {
+        let mut node = self.first();
+        while let Some(sg) = node {
+            // SAFETY: it is queued, so its frame lives (SU3), and its links are under the lock that the caller holds (SU1).
+            let sg = unsafe { sg.as_ref() };
+            let is_claimed = sg.case != 0 && sg.gp.selected.load(Ordering::Relaxed) != UNCLAIMED;
+            if sg.kind != Kind::Watch && !is_claimed {
+                return true;
+            }
+            node = sg.next.get();
+        }
+        false
     }
 
     /// Takes a waiter off the queue whose wait has ended otherwise; does nothing if a dequeuer has already unlinked it.
@@ -295,19 +399,35 @@ pub(crate) fn park_until(inside: &Entered, lock: &SpinLock, reason: WaitReason, 
     fn arm_and_unlock(gp: GPtr, timed: *mut ()) -> bool {
         // SAFETY: the goroutine waits, and nobody can ready it before the timer is armed and the lock free: its frame lives.
         let Timed { lock, when } = unsafe { timed.cast::<Timed>().read() };
-        timer::arm_on_g0(gp, when, time_out);
+        arm_on_g0(gp, when);
         // SAFETY: as in `park`. A waiter that has timed out meanwhile waits for this lock before it goes on.
         unsafe { SpinLock::unlock(lock) };
         true
     }
     let mut timed = Timed { lock, when };
     gopark(inside, reason, arm_and_unlock, (&raw mut timed).cast());
-    let gp = inside.g();
-    let in_time = gp.selected.load(Ordering::Relaxed) != TIMED_OUT;
-    if in_time {
-        gp.timer.cancel();
+    claimed_in_time(inside.g()).is_some()
+}
+
+/// For the commit of a timed park: arms the time limit, before a lock under which the goroutine is queued is freed.
+pub(crate) fn arm_on_g0(gp: GPtr, when: i64) {
+    timer::arm_on_g0(gp, when, time_out);
+}
+
+/// After a timed park: who has claimed the goroutine, by its `case`; None if its time was up. Disarms the time limit.
+pub(crate) fn claimed_in_time(gp: GPtr) -> Option<u32> {
+    let case = claimed(gp);
+    if case == TIMED_OUT {
+        return None;
     }
-    in_time
+    gp.timer.cancel();
+    Some(case)
+}
+
+/// After a park: who has claimed the goroutine, by its `case`.
+pub(crate) fn claimed(gp: GPtr) -> u32 {
+    // Relaxed: the claim came before the ready, whose status edge orders it.
+    gp.selected.load(Ordering::Relaxed)
 }
 
 /// The timer of a timed wait.
