@@ -39,6 +39,20 @@ pub(crate) struct Case {
     pub(crate) body: TokenStream,
 }
 
+/// An expression as a block. One that begins like a statement goes in parentheses, so that it is not cut where the statement would end.
+fn block(body: &[TokenTree]) -> TokenStream {
+    const LIKE_STATEMENTS: [&str; 7] = ["match", "if", "loop", "while", "for", "unsafe", "const"];
+    let mut tokens: TokenStream = body.iter().cloned().collect();
+    let is_block = is_group(body.first(), Delimiter::Brace);
+    if body.len() > 1 && (is_block || LIKE_STATEMENTS.iter().any(|word| is_word(body.first(), word))) {
+        let mut group = Group::new(Delimiter::Parenthesis, tokens);
+        group.set_span(Span::mixed_site());
+        tokens = TokenTree::Group(group).into();
+    }
+    let body = if body.len() == 1 && is_block { return tokens } else { Group::new(Delimiter::Brace, tokens) };
+    TokenTree::Group(body).into()
+}
+
 /// Reads all cases; what is wrong is reported.
 pub(crate) fn parse(tokens: TokenStream, errors: &mut Errors) -> Vec<Case> {
     let tokens: Vec<TokenTree> = tokens.into_iter().collect();
@@ -97,26 +111,35 @@ impl Parser<'_> {
             }
         };
         self.at += 1;
-        let kind = self.kind(&name);
+        let Some(list) = self.list(&name) else { return self.skip_case() };
+        // Wrong arguments do not keep the rest of the case from being read (CA2).
+        let kind = self.kind(&name, &list);
         let result = if name == "default" { self.default_arrow() } else { self.result(&name) };
-        let (Some(kind), Some(result)) = (kind, result) else { return self.skip_case() };
+        let Some(result) = result else { return self.skip_case() };
         let body = self.body()?;
-        Some(Case { kind, result, body })
+        Some(Case { kind: kind?, result, body })
     }
 
-    /// The argument list.
-    fn kind(&mut self, name: &Ident) -> Option<Kind> {
-        let list = match self.next() {
-            Some(TokenTree::Group(list)) if list.delimiter() == Delimiter::Parenthesis => list.clone(),
-            _ if name == "default" => return Some(Kind::Default(None)),
+    /// The parentheses with the arguments; empty ones if there are none after `default`.
+    fn list(&mut self, name: &Ident) -> Option<Group> {
+        match self.next() {
+            Some(TokenTree::Group(list)) if list.delimiter() == Delimiter::Parenthesis => {
+                let list = list.clone();
+                self.at += 1;
+                Some(list)
+            }
+            _ if name == "default" => Some(Group::new(Delimiter::Parenthesis, TokenStream::new())),
             _ => {
                 let form = if name == "recv" { "(receiver)" } else { "(sender, message)" };
                 self.report(format!("expected `{form}` after `{name}`"));
-                return None;
+                None
             }
-        };
-        self.at += 1;
-        let mut arguments = self.arguments(&list)?;
+        }
+    }
+
+    /// What the case does, by its arguments.
+    fn kind(&mut self, name: &Ident, list: &Group) -> Option<Kind> {
+        let mut arguments = self.arguments(list)?;
         let count = arguments.len();
         let second = arguments.pop();
         match (name.to_string().as_str(), arguments.pop(), second) {
@@ -125,11 +148,11 @@ impl Parser<'_> {
             ("default", None, limit) => Some(Kind::Default(limit)),
             (name, ..) => {
                 let expected = match name {
-                    "recv" => "one argument, the receiver",
-                    "send" => "two arguments, the sender and the message",
-                    _ => "one argument at most, the duration",
+                    "recv" => "one argument, a receiver",
+                    "send" => "two arguments, a sender and a message",
+                    _ => "one argument at most, a duration",
                 };
-                self.errors.at(list.span(), format!("`{name}` with {count} arguments; expected {expected}"));
+                self.errors.at(list.span(), format!("`{name}` takes {expected}; found {count}"));
                 None
             }
         }
@@ -226,8 +249,7 @@ impl Parser<'_> {
             return None;
         }
         self.at += usize::from(is(self.next(), ','));
-        let body = self.tokens[from..end].iter().cloned();
-        Some(TokenTree::Group(Group::new(Delimiter::Brace, body.collect())).into())
+        Some(block(&self.tokens[from..end]))
     }
 
     /// Whether a block, which ends at `at`, is the whole body: it is not if an operator follows.

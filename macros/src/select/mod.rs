@@ -39,7 +39,8 @@ pub(crate) fn expand(input: TokenStream) -> TokenStream {
     let here = Span::mixed_site();
     if !errors.is_empty() {
         let errors = errors.into_tokens();
-        return quote_spanned!(here=> { #errors ::core::unreachable!() });
+        // The last one is the value, of a type that fits everywhere.
+        return quote_spanned!(here=> { #errors });
     }
     let private = quote_spanned!(here=> #krate::__private);
     simple(&cases, &private, &krate).unwrap_or_else(|| general(&cases, order == "biased", &private))

@@ -1,0 +1,88 @@
+//! The whole syntax, in a crate that forbids unsafe code and has its own ideas of the names in the expansion.
+
+#![forbid(unsafe_code)]
+#![deny(warnings)]
+#![allow(non_camel_case_types, dead_code)]
+
+use std::sync::Arc;
+
+use goruntime::channel as crossbeam_channel;
+use goruntime::channel::{Receiver, Sender, after, bounded, never, unbounded};
+use goruntime::time::Duration;
+
+struct Option;
+struct Some;
+struct None;
+struct Result;
+fn unreachable() {}
+
+fn pick<A, B>(rx: &Receiver<i32>) -> &Receiver<i32> {
+    rx
+}
+
+fn forms(tx: &Sender<i32>, rx: Receiver<i32>) -> i32 {
+    goruntime::select! { default => {} }
+    goruntime::select! { default() => () }
+    goruntime::select! { default(Duration::ZERO) => (), }
+    crossbeam_channel::select! { recv(rx) -> _ => {} default => {} };
+    crossbeam_channel::select_biased! {
+        recv(pick::<u8, u16>(&rx)) -> _ => {},
+        recv(&&rx,) -> _ => {}
+        recv(Arc::new(rx.clone())) -> _ => (),
+        send(tx, <i32 as From<i16>>::from(7),) -> _ => (),
+        default(Duration::from_millis(1),) => (),
+    }
+    let (arm, chosen, value, operand) = (1, 2, 3, 4);
+    goruntime::select! {
+        recv(rx) -> mut result => {
+            result = result.map(|value| value + arm);
+            result.unwrap() + chosen + operand
+        }
+        recv(never::<i32>()) -> ref mut result => *result.as_mut().unwrap(),
+        recv(after(Duration::from_secs(3600))) -> _ => { value } - 1,
+        recv(rx) -> _ => match rx.len() { 0 => 1, _ => 2 },
+        recv(rx) -> _ => { 1 }.max(2)
+    }
+}
+
+fn messages_move_only_when_chosen(tx: Sender<Box<dyn Fn(i32, i32) -> i32>>, other: Sender<String>) {
+    let text = String::from("one");
+    goruntime::select! {
+        send(tx, Box::new(|a, b| a + b)) -> sent => drop(sent),
+        send(other, text) -> _ => {},
+        default => drop(text),
+    }
+    goruntime::select! {
+        send(tx, Box::new(|a, b| a - b)) -> _ => drop(other),
+        default => drop((tx, other)),
+    }
+}
+
+fn control_flow() -> &'static str {
+    let (tx, rx) = unbounded();
+    tx.send(1).unwrap();
+    let found = 'outer: loop {
+        for round in 0..3 {
+            goruntime::select! {
+                recv(rx) -> _ => continue,
+                default => if round == 2 { break 'outer "found" },
+            }
+        }
+        return "not found";
+    };
+    found
+}
+
+fn never_returns() -> ! {
+    goruntime::select! {}
+}
+
+fn main() {
+    let (tx, rx) = bounded(1);
+    assert_eq!(forms(&tx, rx), 7 + 1 + 2 + 4);
+    let ((tx, functions), (other, _texts)) = (bounded(1), bounded(1));
+    messages_move_only_when_chosen(tx, other);
+    assert!(functions.len() <= 1);
+    assert_eq!(control_flow(), "found");
+    let _: fn() -> ! = never_returns;
+}
