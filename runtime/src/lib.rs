@@ -81,9 +81,9 @@ macro_rules! go {
 #[doc(hidden)]
 pub mod __private {
     pub use crate::channel::select::{RecvArm, SendArm, block, select, select_timeout, try_select};
-    pub use goruntime_macros::select_cases;
     pub use crate::rt0::inits::{INITS, Init, InitId, InitReturn, InitTask, not_an_init};
     pub use crate::rt0::{MainOptions, start};
     pub use crate::task::run::{others_wait, set_time_slices, test};
+    pub use goruntime_macros::select_cases;
     pub use linkme;
 }

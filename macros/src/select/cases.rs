@@ -16,7 +16,8 @@ use crate::errors::Errors;
 use crate::select::cut::{end_of_expression, is, is_arrow, is_word};
 use crate::select::is_group;
 
-const EXPECTED: &str = "expected `recv(receiver) -> result => ..`, `send(sender, message) -> result => ..` or `default => ..`";
+const EXPECTED: &str =
+    "expected `recv(receiver) -> result => ..`, `send(sender, message) -> result => ..` or `default => ..`";
 
 /// What a case does.
 #[derive(Debug)]
@@ -94,7 +95,9 @@ impl Parser<'_> {
     /// Reads one case with its comma. None: it was wrong, and that was said.
     fn case(&mut self) -> Option<Case> {
         let name = match self.next() {
-            Some(TokenTree::Ident(name)) if ["recv", "send", "default"].iter().any(|known| name == known) => name.clone(),
+            Some(TokenTree::Ident(name)) if ["recv", "send", "default"].iter().any(|known| name == known) => {
+                name.clone()
+            }
             Some(TokenTree::Ident(name)) => {
                 let text = format!("unknown case `{name}`; {EXPECTED}");
                 self.report(text);

@@ -67,7 +67,9 @@ fn begins_operand(before: &TokenTree) -> bool {
     match before {
         // The colons of a path are not followed by `|`, and by `<` only in a turbofish, which counts in either way.
         TokenTree::Punct(punct) => !matches!(punct.as_char(), '?' | '>'),
-        TokenTree::Ident(word) => ["move", "return", "break", "in", "async", "static"].iter().any(|known| word == known),
+        TokenTree::Ident(word) => {
+            ["move", "return", "break", "in", "async", "static"].iter().any(|known| word == known)
+        }
         TokenTree::Group(_) | TokenTree::Literal(_) => false,
     }
 }

@@ -369,8 +369,7 @@ impl<T> Hchan<T> {
             };
             let nowhere = NonNull::<T>::dangling().as_ptr().cast();
             // Nobody sends: this ends by the time or by a close.
-            if let Waited::Closed =
-                self.wait(&inside, locked, &self.recvq, nowhere, WaitReason::ChanReceive, until, at)
+            if let Waited::Closed = self.wait(&inside, locked, &self.recvq, nowhere, WaitReason::ChanReceive, until, at)
             {
                 return Err(Missed::Closed);
             }

@@ -331,7 +331,8 @@ impl<'a> Select<'a> {
     #[track_caller]
     fn search(&mut self, patience: Patience, mode: Mode) -> Option<Found<'a>> {
         let (count, is_biased) = (self.cases.len(), self.is_biased);
-        let mut search = Search { cases: &mut self.cases, mode, is_biased, at: Location::caller(), since: Cell::new(0) };
+        let mut search =
+            Search { cases: &mut self.cases, mode, is_biased, at: Location::caller(), since: Cell::new(0) };
         let inside = patience.enter();
         let found = search.look(&inside);
         if found.is_some() || count <= 1 && matches!(patience, Patience::None) {

@@ -157,8 +157,11 @@ impl<'a> Search<'_, 'a> {
             }
             Attempt::Promised(promise) => {
                 note_place(inside, self.at);
-                sudog::await_promise(inside, promise, case.elem, WaitReason::Select)
-                    .then_some((case, Outcome::Received, None))
+                sudog::await_promise(inside, promise, case.elem, WaitReason::Select).then_some((
+                    case,
+                    Outcome::Received,
+                    None,
+                ))
             }
             Attempt::Closed => Some((case, Outcome::Closed, None)),
             Attempt::MaySend(right) => Some((case, Outcome::MaySend(right), None)),
@@ -167,7 +170,12 @@ impl<'a> Search<'_, 'a> {
     }
 
     /// Waits until a case can be chosen; None if there was none in time.
-    pub(super) fn wait(&mut self, inside: &Entered, patience: Patience, scratch: &mut Scratch<'_>) -> Option<Found<'a>> {
+    pub(super) fn wait(
+        &mut self,
+        inside: &Entered,
+        patience: Patience,
+        scratch: &mut Scratch<'_>,
+    ) -> Option<Found<'a>> {
         let limit = patience.limit();
         for (place, number) in scratch.order.iter_mut().enumerate() {
             *number = place as u32;
