@@ -5,9 +5,9 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use ::goruntime::channel::{Sender, bounded, unbounded};
-use ::goruntime::go;
+use ::goruntime::channel::{Receiver, Sender, bounded, unbounded};
 use ::goruntime::sync::Mutex;
+use ::goruntime::{go, select};
 
 use super::goruntime::wait_group;
 use crate::outcome::Outcome;
@@ -21,6 +21,9 @@ pub(super) fn run(workload: &str, ops: u64) -> Option<Outcome> {
         "chan_buf" => items(1, Some(CAPACITY), ops),
         "chan_buf4x4" => items(SIDES, Some(CAPACITY), ops),
         "chan_unb" => items(1, None, ops),
+        "select_buf" => selecting(CAPACITY, ops),
+        "select_cap1" => selecting(1, ops),
+        "select_unbuf" => selecting(0, ops),
         "ring_unbuf" => ring(ops),
         "sieve_unbuf" => sieve(ops),
         "skynet" => skynet(ops),
@@ -71,6 +74,26 @@ fn items(sides: u64, capacity: Option<usize>, ops: u64) -> Outcome {
     }
     group.wait();
     Outcome::per_op(start, each * sides)
+}
+
+fn selecting(capacity: usize, ops: u64) -> Outcome {
+    let each = ops / SIDES;
+    let start = Instant::now();
+    // The senders are kept, so that no channel is closed before the last item has come.
+    let ends: Vec<(Sender<u64>, Receiver<u64>)> = (0..SIDES).map(|_| bounded(capacity)).collect();
+    for (tx, _) in ends.iter().cloned() {
+        go(move || (0..each).for_each(|i| tx.send(i).expect("the consumer is alive")));
+    }
+    for _ in 0..each * SIDES {
+        let item = select! {
+            recv(ends[0].1) -> item => item,
+            recv(ends[1].1) -> item => item,
+            recv(ends[2].1) -> item => item,
+            recv(ends[3].1) -> item => item,
+        };
+        assert!(item.is_ok(), "a producer's channel was closed");
+    }
+    Outcome::per_op(start, each * SIDES)
 }
 
 fn ring(ops: u64) -> Outcome {
