@@ -8,7 +8,9 @@
 
 mod common;
 
-use common::{assert_prints, run_program};
+use std::process::Command;
+
+use common::{assert_prints, program, run, run_program};
 
 /// Runs a program on one, two and four processors.
 #[track_caller]
@@ -82,6 +84,20 @@ fn those_who_wait_for_stds_mutex_starve_nobody() {
 #[test]
 fn a_hundred_blocked_threads_wait_at_the_same_time() {
     on_1_2_4("block_hundred", "1 let a hundred go\n");
+}
+
+#[test]
+fn blocked_threads_leave_the_open_files_to_the_program() {
+    let mut limited = Command::new("sh");
+    limited.args(["-c", "ulimit -n 160; exec \"$@\"", "sh"]);
+    let program = program("block_with_few_files");
+    let out = run(limited.arg(program.get_program()).args(program.get_args()));
+    assert_prints(&out, "50 files\n");
+}
+
+#[test]
+fn who_blocks_after_computing_does_not_lengthen_the_slices_of_others() {
+    on_1_2_4("block_after_computing", "nobody computes\n");
 }
 
 #[test]

@@ -83,7 +83,7 @@ pub mod __private {
     pub use crate::channel::select::{RecvArm, SendArm, block, select, select_timeout, try_select};
     pub use crate::rt0::inits::{INITS, Init, InitId, InitReturn, InitTask, not_an_init};
     pub use crate::rt0::{MainOptions, start};
-    pub use crate::task::run::{others_wait, set_time_slices, test};
+    pub use crate::task::run::{computing_threads, others_wait, set_time_slices, test};
     pub use goruntime_macros::select_cases;
     pub use linkme;
 }

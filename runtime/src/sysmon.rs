@@ -16,7 +16,7 @@ use crate::base::throw::fatal;
 use crate::bgsweep;
 use crate::gmp::claim::Claimed;
 use crate::gmp::p::PStatus;
-use crate::gmp::{GPtr, MPtr, PPtr, SCHED};
+use crate::gmp::{GPtr, M, MPtr, PPtr, SCHED};
 use crate::os;
 use crate::proc::deadlock::Policy;
 use crate::proc::{boot, deadlock, goready, mstart, newproc, resize, timer, wake};
@@ -132,6 +132,7 @@ fn round(rounds: &mut Rounds) -> bool {
     if now - rounds.last_update >= SECOND {
         rounds.last_update = now;
         check_procs();
+        recount_computing();
     }
     if now - LAST_SWEEP.load(Ordering::Relaxed) > FORCE_SWEEP {
         LAST_SWEEP.store(now, Ordering::Relaxed);
@@ -254,13 +255,31 @@ fn has_work(pp: PPtr, mp: MPtr) -> bool {
         || timer::is_due(pp)
 }
 
+/// A goroutine that computed when its P was taken may have blocked since, for good perhaps: it is no reason for longer slices any more.
+fn recount_computing() {
+    if SCHED.computing.load(Ordering::Relaxed) == 0 {
+        return;
+    }
+    for mp in M::all().filter(|mp| mp.computing.load(Ordering::Relaxed)) {
+        let Some(cpu) = os::thread_cpu_time(mp.cpu_clock.load(Ordering::Relaxed)) else { continue };
+        // Whoever takes the mark back counts: this thread, or the goroutine when it comes back (`park::regain`).
+        if mp.computed.replace(cpu) == cpu && sleeps(mp) && mp.computing.swap(false, Ordering::Relaxed) {
+            SCHED.computing.fetch_sub(1, Ordering::Relaxed);
+        }
+    }
+}
+
 /// Whether the thread sleeps in the kernel: its CPU clock stood still since the last look, and the kernel says that it does not run.
 fn is_blocked(pp: PPtr, mp: MPtr) -> bool {
+    let Some(cpu) = os::thread_cpu_time(mp.cpu_clock.load(Ordering::Relaxed)) else { return false };
+    pp.look.cpu.swap(cpu, Ordering::Relaxed) == cpu && sleeps(mp)
+}
+
+/// What the kernel says of the thread.
+fn sleeps(mp: MPtr) -> bool {
     // Acquire: pairs with the Release in `minit`.
     let stat = mp.stat_fd.load(Ordering::Acquire);
-    let Some(cpu) = os::thread_cpu_time(mp.cpu_clock.load(Ordering::Relaxed)) else { return false };
-    let before = pp.look.cpu.swap(cpu, Ordering::Relaxed);
-    before == cpu && stat >= 0 && !os::thread_is_on_cpu(stat)
+    if stat >= 0 { !os::thread_is_on_cpu(stat) } else { !os::thread_is_on_cpu_by_id(mp.tid.load(Ordering::Relaxed)) }
 }
 
 /// The slice of a goroutine that computes: longer when many do, so that a fan-out does not become a thread each.

@@ -16,6 +16,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Barrier};
 use std::time::Duration;
 
+use goruntime::__private::computing_threads;
 use goruntime::runtime::{gomaxprocs, lock_os_thread, set_gomaxprocs, yield_now};
 use goruntime::time::sleep;
 use goruntime::{go, spawn, thread};
@@ -37,6 +38,8 @@ pub(crate) const PROGRAMS: Table = &[
     ("block_pipe", Body(block_pipe)),
     ("block_mutex", Body(block_mutex)),
     ("block_hundred", Body(block_hundred)),
+    ("block_with_few_files", Body(block_with_few_files)),
+    ("block_after_computing", Body(block_after_computing)),
     ("block_announced", Body(block_announced)),
     ("block_locked", Body(block_locked)),
     ("resize_under_load", Body(resize_under_load)),
@@ -220,6 +223,48 @@ fn block_hundred() {
         .collect();
     let leaders = calls.into_iter().filter_map(|call| call.join().ok()).filter(|&is_leader| is_leader).count();
     println!("{leaders} let a hundred go");
+}
+
+/// More threads block than there may be open files; they are noticed all the same, and the program can open its own.
+fn block_with_few_files() {
+    let (ready, barrier) = (Arc::new(AtomicUsize::new(0)), Arc::new(Barrier::new(201)));
+    for _ in 0..200 {
+        let (ready, barrier) = (Arc::clone(&ready), Arc::clone(&barrier));
+        go(move || {
+            ready.fetch_add(1, Ordering::Relaxed);
+            barrier.wait();
+        });
+    }
+    while ready.load(Ordering::Relaxed) < 200 {
+        yield_now();
+    }
+    let files: Vec<_> = (0..50).map(|_| File::open("/dev/null")).collect();
+    println!("{} files", files.iter().filter(|file| file.is_ok()).count());
+}
+
+/// Goroutines that lost their processors because they computed, and then block: they do not count among those that compute.
+fn block_after_computing() {
+    static ENOUGH: AtomicBool = AtomicBool::new(false);
+    let count = 2 * gomaxprocs();
+    let barrier = Arc::new(Barrier::new(count + 1));
+    for _ in 0..count {
+        let barrier = Arc::clone(&barrier);
+        go(move || {
+            while !ENOUGH.load(Ordering::Relaxed) {
+                spin_loop();
+            }
+            barrier.wait();
+        });
+    }
+    // This goroutine has one processor, and the others are theirs.
+    while (computing_threads() as usize) < count - (gomaxprocs() - 1) {
+        sleep(Duration::from_millis(1));
+    }
+    ENOUGH.store(true, Ordering::Relaxed);
+    while computing_threads() != 0 {
+        sleep(Duration::from_millis(1));
+    }
+    println!("nobody computes");
 }
 
 fn block_announced() {

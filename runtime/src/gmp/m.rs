@@ -46,7 +46,7 @@ pub(crate) struct M {
     pub(crate) tid: AtomicU32,
     /// Clock id of the thread's CPU time, for sysmon.
     pub(crate) cpu_clock: AtomicI32,
-    /// Descriptor of `/proc/self/task/TID/stat`, -1 without.
+    /// Descriptor of `/proc/self/task/TID/stat`, -1 without one that is kept.
     pub(crate) stat_fd: AtomicI32,
     /// Counted among the spinning Ms.
     pub(crate) spinning: AtomicBool,
@@ -88,6 +88,8 @@ pub(crate) struct M {
     pub(crate) start: Cell<Option<fn() -> !>>,
     /// Its P was taken because its goroutine computes, and it has not come back yet.
     pub(crate) computing: AtomicBool,
+    /// CPU time of the thread when sysmon last looked whether it still computes; sysmon's alone.
+    pub(crate) computed: Cell<i64>,
 }
 
 /// Memory for Ms that was not used yet: address and bytes left. Own mappings, because an M can be made where nothing may be allocated.
@@ -147,6 +149,7 @@ impl M {
             all_link: AtomicPtr::new(null_mut()),
             start: Cell::new(None),
             computing: AtomicBool::new(false),
+            computed: Cell::new(-1),
         };
         let place = allocate();
         // SAFETY: `allocate` gives memory of this size and alignment that nobody else knows and that is never unmapped.

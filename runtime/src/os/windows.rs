@@ -240,12 +240,17 @@ pub(crate) fn thread_cpu_time(_clock: i32) -> Option<i64> {
 }
 
 /// Returns -1: the state of other threads is not a file here.
-pub(crate) fn open_thread_stat() -> i32 {
+pub(crate) fn open_thread_stat(_thread: u32) -> i32 {
     -1
 }
 
 /// Returns `true`: the state of other threads cannot be read.
 pub(crate) fn thread_is_on_cpu(_fd: i32) -> bool {
+    true
+}
+
+/// Returns `true`, as [`thread_is_on_cpu`].
+pub(crate) fn thread_is_on_cpu_by_id(_thread: u32) -> bool {
     true
 }
 

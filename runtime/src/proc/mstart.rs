@@ -90,14 +90,18 @@ fn own_stack_bounds() -> (usize, usize) {
     (high - THREAD_STACK, high)
 }
 
+/// Threads that keep their `stat` file open: a bound, because descriptors are the program's, and it may have no more than a thousand. Of
+/// the others sysmon opens it for each look.
+const KEPT_STATS: u32 = 64;
+
 /// What every thread of the runtime sets up for itself.
 pub(crate) fn minit(mp: MPtr) {
     mp.tls_slot.set(tls::slot_address());
     mp.stack.set(if mp.id == 0 { os::stack_bounds() } else { own_stack_bounds() });
     mp.tid.store(os::thread_id(), Ordering::Relaxed);
     mp.cpu_clock.store(os::thread_cpu_clock(), Ordering::Relaxed);
-    // Release: pairs with the Acquire in sysmon, which reads the clock id only when the descriptor is there.
-    mp.stat_fd.store(os::open_thread_stat(), Ordering::Release);
+    // Release: pairs with the Acquire in sysmon: whoever sees the descriptor sees the rest.
+    mp.stat_fd.store(if mp.id < KEPT_STATS { os::open_thread_stat(os::thread_id()) } else { -1 }, Ordering::Release);
     os::set_timer_slack(TIMER_SLACK);
     os::install_signal_stack();
     if mp.g0.get().is_none() {

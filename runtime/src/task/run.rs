@@ -11,12 +11,13 @@
 use core::any::type_name;
 use core::panic::Location;
 use core::ptr::null_mut;
+use core::sync::atomic::Ordering;
 use std::panic::resume_unwind;
 
 use crate::base::env::DEBUG;
 use crate::gmp::g::flag;
-use crate::gmp::gslab;
 use crate::gmp::status::State;
+use crate::gmp::{SCHED, gslab};
 use crate::proc::boot;
 use crate::proc::deadlock::{self, Policy};
 use crate::task::JoinHandle;
@@ -100,4 +101,10 @@ pub fn others_wait() -> bool {
 #[doc(hidden)]
 pub fn set_time_slices(on: bool) {
     DEBUG.asyncpreemptoff.set(i64::from(!on));
+}
+
+/// Threads whose goroutine computes without a processor, which lengthens the slices of the others.
+#[doc(hidden)]
+pub fn computing_threads() -> u32 {
+    SCHED.computing.load(Ordering::Relaxed)
 }
