@@ -33,7 +33,7 @@ pub(crate) fn capture() -> String {
     } else {
         // Walking and naming the frames takes more stack than a goroutine may have left.
         // SAFETY: the yielder is the running goroutine's own, and the closure suspends nothing.
-        unsafe { switch::on_parent_stack(gp.yielder.get(), || Backtrace::force_capture().to_string()) }
+        unsafe { switch::on_parent_stack(gp.yielder(), || Backtrace::force_capture().to_string()) }
     };
     format(&text)
 }

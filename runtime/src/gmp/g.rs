@@ -103,8 +103,8 @@ pub(crate) struct G {
     pub(crate) wait_reason: AtomicU8,
     /// How often it was resumed; tells the stealer that naps whether the goroutine ran meanwhile.
     pub(crate) resumes: AtomicU32,
-    /// Where the goroutine suspends; set when it starts (G4).
-    pub(crate) yielder: Cell<*const Yielder<()>>,
+    /// Where the goroutine suspends; set when it starts by its owner, and looked at by others as a hint what to fetch (`proc::execute`).
+    yielder: AtomicPtr<Yielder<()>>,
     /// Who waits for the end and what became of it: see `task::join`.
     pub(crate) join: AtomicUsize,
     /// Unique for the process, never reused; 0 when dead.
@@ -155,6 +155,18 @@ impl G {
     #[inline(always)]
     pub(crate) fn unset(&self, bits: u32) {
         self.flags.store(self.flags.load(Ordering::Relaxed) & !bits, Ordering::Relaxed);
+    }
+
+    /// Where the goroutine suspends; null before it has started and after its end.
+    #[inline(always)]
+    pub(crate) fn yielder(&self) -> *const Yielder<()> {
+        self.yielder.load(Ordering::Relaxed)
+    }
+
+    /// The goroutine has started or ended.
+    #[inline(always)]
+    pub(crate) fn set_yielder(&self, yielder: *const Yielder<()>) {
+        self.yielder.store(yielder.cast_mut(), Ordering::Relaxed);
     }
 
     /// The id, for comparisons and dumps.

@@ -89,7 +89,7 @@ fn execute(g0: &OnG0, mp: MPtr, gp: GPtr, inherit: bool) {
     }
     let resumes = gp.resumes.load(Ordering::Relaxed);
     gp.resumes.store(resumes.wrapping_add(1), Ordering::Relaxed);
-    if gp.yielder.get().is_null() && !bind_stack(mp, gp) {
+    if gp.yielder().is_null() && !bind_stack(mp, gp) {
         return;
     }
     if let Some(pp) = mp.p() {
@@ -140,7 +140,7 @@ fn warm_up(pp: PPtr) {
         os::prefetch(second.as_ptr().cast_const().cast::<u8>().wrapping_add(128));
     }
     if let Some(first) = pp.runq.hint_ahead(0) {
-        let top = GPtr::new(first).yielder.get().cast::<u8>();
+        let top = GPtr::new(first).yielder().cast::<u8>();
         if !top.is_null() {
             for line in 0..STACK_LINES {
                 os::prefetch(top.wrapping_sub(line * 64));
@@ -192,7 +192,7 @@ fn bind_stack(mp: MPtr, gp: GPtr) -> bool {
 /// - `argument` is the address of the G that this stack was bound to.
 unsafe fn goroutine_entry(argument: *mut (), yielder: *const Yielder<()>) {
     let Some(gp) = GPtr::from_raw(argument.cast()) else { throw("goroutine without a G") };
-    gp.yielder.set(yielder);
+    gp.set_yielder(yielder);
     let Some(entry) = gp.entry.take() else { throw("goroutine without an entry") };
     // SAFETY: `newproc`'s caller has filled the slot for this one call.
     unsafe { entry(gp) };
@@ -209,7 +209,7 @@ fn goexit0(mp: MPtr, gp: GPtr) {
             None => throw("a goroutine ended without a P"),
         }
     }
-    gp.yielder.set(core::ptr::null());
+    gp.set_yielder(core::ptr::null());
     // SAFETY: the goroutine is ours (S1) and its coroutine has returned; it is not used after this.
     let stack = unsafe { (*gp.coro.get()).assume_init_read() }.into_stack();
     match pp {

@@ -139,12 +139,12 @@ fn suspend(switch: Switch) {
     }
     // SAFETY: the yielder is the running goroutine's own: `curg` is the goroutine whose stack we are on, and callers have turned
     // foreign threads away.
-    unsafe { switch::suspend(gp.yielder.get(), ()) };
+    unsafe { switch::suspend(gp.yielder(), ()) };
     let mut mp = inside.m();
     while let Some(look) = mp.look.get() {
         look();
         // SAFETY: as above. In traceback mode the goroutine goes back to waiting (TB1).
-        unsafe { switch::suspend(gp.yielder.get(), ()) };
+        unsafe { switch::suspend(gp.yielder(), ()) };
         mp = inside.m();
     }
     mp.claim.set_depth(depth);

@@ -16,7 +16,7 @@ use crate::gmp::{GPtr, m};
 /// Calls `look` on the stack of a parked goroutine. False when it is not parked (any more), or the caller is no thread of the runtime.
 pub(crate) fn on_stack_of(gp: GPtr, look: fn()) -> bool {
     let Some(mp) = m::current() else { return false };
-    if mp.look.get().is_some() || gp.yielder.get().is_null() || !gp.status.try_scan() {
+    if mp.look.get().is_some() || gp.yielder().is_null() || !gp.status.try_scan() {
         return false;
     }
     let (curg, depth) = (mp.curg(), mp.claim.depth());
