@@ -194,6 +194,13 @@ pub struct PinGuard(PhantomData<*mut ()>);
 /// });
 /// assert!(same);
 /// ```
+///
+/// The guard belongs to the goroutine that has made it:
+///
+/// ```compile_fail,E0277
+/// let guard = goruntime::runtime::pin();
+/// goruntime::go(move || drop(guard));
+/// ```
 pub fn pin() -> PinGuard {
     let inside = enter();
     if !inside.g().has(flag::THREAD) {

@@ -95,6 +95,15 @@ impl<T> Drop for Packet<T> {
 ///     assert_eq!(numbers[0], 10);
 /// });
 /// ```
+///
+/// What a goroutine borrows outlives the scope, so it cannot be a variable of the body:
+///
+/// ```compile_fail,E0373
+/// goruntime::scope(|s| {
+///     let number = 1;
+///     s.go(|| println!("{number}"));
+/// });
+/// ```
 #[track_caller]
 pub fn scope<'env, F, T>(f: F) -> T
 where
