@@ -12,7 +12,7 @@
 use std::hint::spin_loop;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use goruntime::runtime::{self, gomaxprocs, yield_now};
+use goruntime::runtime::{self, gomaxprocs, num_goroutine, yield_now};
 use goruntime::time::{Duration, sleep};
 use goruntime::{go, run, spawn, thread};
 
@@ -93,6 +93,10 @@ fn quit_library() {
         });
         until_arrived(1);
     });
+    // The goroutine of `run` ends a moment after `run`.
+    while num_goroutine() > 1 {
+        std::thread::yield_now();
+    }
     println!("ready");
     loop {
         std::thread::park();

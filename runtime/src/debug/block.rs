@@ -16,22 +16,25 @@ use crate::gmp::{GPtr, WaitReason};
 
 /// The block of the goroutine that is being looked at from its own stack, with the frames already in Go's form.
 pub(crate) fn running(gp: GPtr, frames: &str) -> String {
-    let mut text = header(gp, "running");
+    let mut text = header(gp, gp.goid(), "running");
     text.push_str(frames);
     text.push_str(&origin(gp));
     text
 }
 
-/// The block of any other goroutine.
-pub(crate) fn other(gp: GPtr) -> String {
-    let state = gp.status.load();
+/// The block of any other goroutine; None if it has ended meanwhile, because the others go on while they are listed.
+pub(crate) fn other(gp: GPtr) -> Option<String> {
+    let (id, state) = (gp.goid(), gp.status.load());
     let reason = match state {
         State::Waiting => WaitReason::text(gp.wait_reason.load(core::sync::atomic::Ordering::Relaxed)),
         State::Running => "running",
         State::Runnable => "runnable",
-        State::Dead => "dead",
+        State::Dead => return None,
     };
-    let mut text = header(gp, reason);
+    if id == 0 {
+        return None;
+    }
+    let mut text = header(gp, id, reason);
     match (state, gp.blocked_location()) {
         (State::Running, _) => text.push_str("\tgoroutine running on other thread; stack unavailable\n"),
         (State::Waiting, Some(place)) => {
@@ -44,11 +47,11 @@ pub(crate) fn other(gp: GPtr) -> String {
         text.push_str(&frames::capture_parked(gp));
     }
     text.push_str(&origin(gp));
-    text
+    Some(text)
 }
 
-fn header(gp: GPtr, state: &str) -> String {
-    let mut text = format!("goroutine {}", gp.goid());
+fn header(gp: GPtr, id: u64, state: &str) -> String {
+    let mut text = format!("goroutine {id}");
     if env::traceback().level() >= 2 {
         // Writing to a String does not fail.
         let _ = write!(text, " gp={:p}", gp.as_ptr());

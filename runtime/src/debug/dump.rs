@@ -50,6 +50,8 @@ fn others(current: Option<GPtr>) {
     });
     shown.sort_unstable_by_key(|gp| gp.goid());
     for &gp in shown.iter() {
-        print(format_args!("\n{}", block::other(gp)));
+        if let Some(block) = block::other(gp) {
+            print(format_args!("\n{block}"));
+        }
     }
 }
