@@ -68,14 +68,16 @@ pub(crate) fn goexit() -> ! {
 /// or in `run`, what it has started may still use what they lend, so for them it does not end.
 fn park_for_good(gp: GPtr) -> ! {
     if !gp.has(flag::BORROWS) {
-        if let Some(leave) = gp.entry.take() {
-            // SAFETY: `entry_spawn` has put it there for this goroutine, which goes nowhere from here.
-            unsafe { leave(gp) };
-        }
         let inside = enter();
         match inside.p() {
             Some(pp) => P::count(&pp.ended),
             None => throw("a goroutine ended without a P"),
+        }
+        drop(inside);
+        // After the count: whoever joined sees one goroutine less.
+        if let Some(leave) = gp.entry.take() {
+            // SAFETY: `entry_spawn` has put it there for this goroutine, which goes nowhere from here.
+            unsafe { leave(gp) };
         }
         // Neither counted nor shown from here on.
         gp.set(flag::SYSTEM);
