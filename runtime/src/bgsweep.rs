@@ -94,9 +94,9 @@ static LAST_SEEN: AtomicU64 = AtomicU64::new(0);
 /// When sysmon first saw that the next sweep is worth it; 0: it is not yet.
 static WORTH_SINCE: AtomicI64 = AtomicI64::new(0);
 
-/// Starts a goroutine of the runtime itself.
+/// Starts a goroutine of the runtime itself, with more `flags` if need be.
 #[track_caller]
-fn start_system(body: fn()) {
+pub(crate) fn start_system(body: fn(), flags: u32) {
     unsafe fn entry(gp: GPtr) {
         // SAFETY: `start_system` has put a `fn()` into the first word of the slot.
         let body = unsafe { (*gp.slot.get())[0].assume_init() };
@@ -108,7 +108,7 @@ fn start_system(body: fn()) {
     }
     let spec = Spec {
         entry,
-        flags: flag::SYSTEM,
+        flags: flag::SYSTEM | flags,
         join: NO_HANDLE,
         stack_class: 0,
         extra: null_mut(),
@@ -124,18 +124,21 @@ fn start_system(body: fn()) {
 
 /// Starts the helper that forced sweeps wake: the runtime's own init.
 pub(crate) fn start_force_helper() {
-    start_system(|| {
-        loop {
-            FORCE.listen(WaitReason::ForceSweep);
-            SWEEP.ring_from_goroutine();
-        }
-    });
+    start_system(
+        || {
+            loop {
+                FORCE.listen(WaitReason::ForceSweep);
+                SWEEP.ring_from_goroutine();
+            }
+        },
+        0,
+    );
 }
 
 /// Starts the sweeper and the scavenger and waits until both have said that they run.
 pub(crate) fn enable() {
-    start_system(bgsweep);
-    start_system(bgscavenge);
+    start_system(bgsweep, 0);
+    start_system(bgscavenge, 0);
     // Acquire: pairs with the Release in `bgsweep` and `bgscavenge`.
     while READY.load(Ordering::Acquire) < 2 {
         let inside = enter();
@@ -148,18 +151,21 @@ pub(crate) fn start_updater(update: fn(u32)) {
     static SET: AtomicPtr<()> = AtomicPtr::new(null_mut());
     // Release: pairs with the Acquire in the goroutine below.
     SET.store(update as *mut (), Ordering::Release);
-    start_system(|| {
-        loop {
-            UPDATE.listen(WaitReason::ProcsUpdater);
-            // SAFETY: stored just before this goroutine was started, a `fn(u32)`.
-            // Acquire: pairs with the Release above.
-            let update = unsafe { core::mem::transmute::<*mut (), fn(u32)>(SET.load(Ordering::Acquire)) };
-            let wanted = sysmon::wanted_procs();
-            if boot::procs_are_automatic() && wanted > 0 {
-                update(wanted);
+    start_system(
+        || {
+            loop {
+                UPDATE.listen(WaitReason::ProcsUpdater);
+                // SAFETY: stored just before this goroutine was started, a `fn(u32)`.
+                // Acquire: pairs with the Release above.
+                let update = unsafe { core::mem::transmute::<*mut (), fn(u32)>(SET.load(Ordering::Acquire)) };
+                let wanted = sysmon::wanted_procs();
+                if boot::procs_are_automatic() && wanted > 0 {
+                    update(wanted);
+                }
             }
-        }
-    });
+        },
+        0,
+    );
 }
 
 /// Sysmon has seen other CPU limits.

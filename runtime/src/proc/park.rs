@@ -201,9 +201,15 @@ pub(crate) fn goready(gp: GPtr) {
 /// Raises a goexit again that user code had caught: called first by every public operation that may park.
 #[inline(always)]
 pub(crate) fn check_goexit() {
-    if m::current().and_then(|mp| mp.curg()).is_some_and(|gp| gp.has(flag::GOEXIT)) {
+    if is_in_goexit() {
         raise_goexit_again();
     }
+}
+
+/// Whether goexit is ending the caller. Does not enter: a thread that the runtime does not know has no goexit.
+#[inline(always)]
+pub(crate) fn is_in_goexit() -> bool {
+    m::current().and_then(|mp| mp.curg()).is_some_and(|gp| gp.has(flag::GOEXIT))
 }
 
 #[cold]

@@ -44,7 +44,6 @@ fn ensure_started() {
         boot::schedinit(None, None);
         set_crash_hook(dump::on_crash);
         sysmon::set_tracer(schedtrace::print_line);
-        start::install_handlers();
         let mut shared = SCHED.lock.lock();
         let first = shared.pidle_get();
         mstart::newm(shared, first, false, Some(first_thread));
@@ -63,6 +62,8 @@ fn first_thread() -> ! {
     if let Some(pp) = mp.nextp.take() {
         wake::acquirep(mp, pp);
     }
+    // Here, because the thread that starts the runtime may be panicking: then it must not change the panic hook.
+    start::install_handlers();
     // Not one of the user's goroutines: it is gone when the first of those begins.
     start::start_with(library_main, 256 << 10, "library", flag::MAIN | flag::SYSTEM);
     mp.set_curg(None);

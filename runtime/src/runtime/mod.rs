@@ -19,6 +19,7 @@ use crate::gmp::g::flag;
 use crate::gmp::{GPtr, SCHED, WaitReason};
 use crate::proc::park::{check_goexit, note_place};
 use crate::proc::{boot, enter, enter_preemptible, gopark, newproc, park, timer, wake, wire};
+use crate::sync::pool_sweep::sweep_pools;
 use crate::sysmon;
 use crate::task::goexit as exits;
 
@@ -293,16 +294,19 @@ pub fn mem_stats() -> MemStats {
     }
 }
 
-/// Sweeps now: gives memory of dead goroutines beyond the usual reserve back to the system. Returns the bytes.
+/// Sweeps now: drops what lay idle in every [`Pool`](crate::sync::Pool) since the sweep before, and gives memory of dead goroutines beyond the usual
+/// reserve back to the system. Returns the bytes of the latter.
 pub fn sweep() -> usize {
     drop(enter());
+    sweep_pools();
     bgsweep::sweep(8 << 10, 16 << 20, false)
 }
 
-/// Gives all memory that can be spared back to the system.
+/// Gives all memory that can be spared back to the system, after dropping what lies in pools.
 pub fn free_os_memory() {
     drop(enter());
     for _ in 0..2 {
+        sweep_pools();
         bgsweep::sweep(0, 0, true);
     }
     bgsweep::trim_allocator();

@@ -345,6 +345,29 @@ impl WaitQueue {
         false
     }
 
+    /// Takes the first waiter that nobody else has claimed, if `suits` its `elem`, read as a number. Whoever is before it and was claimed elsewhere
+    /// keeps its place in the line until it has taken itself off. For queues
+    /// without watchers.
+    ///
+    /// # Safety
+    ///
+    /// - The caller holds the lock of the queue's owner.
+    pub(crate) unsafe fn dequeue_if(&self, mut suits: impl FnMut(usize) -> bool) -> Option<Claimed> {
+        loop {
+            let node = self.first()?;
+            // SAFETY: it is queued, so its frame lives (SU3).
+            let sg = unsafe { node.as_ref() };
+            if !suits(sg.elem.addr()) {
+                return None;
+            }
+            // SAFETY: the caller holds the lock, and `sg` is in this queue.
+            unsafe { self.unlink(sg) };
+            if sg.case == 0 || sg.claim() {
+                return Some(Claimed(node));
+            }
+        }
+    }
+
     /// Takes a waiter off the queue whose wait has ended otherwise; does nothing if a dequeuer has already unlinked it.
     ///
     /// # Safety

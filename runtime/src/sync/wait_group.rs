@@ -17,8 +17,7 @@ use core::sync::atomic::{AtomicU64, Ordering};
 use std::sync::Arc;
 
 use crate::gmp::WaitReason;
-use crate::gmp::g::flag;
-use crate::proc::park::{check_goexit, note_place};
+use crate::proc::park::{check_goexit, is_in_goexit, note_place};
 use crate::proc::{enter, enter_preemptible};
 use crate::sync::spin::SpinLock;
 use crate::sync::sudog::{self, Claims, Sudog, WaitQueue};
@@ -201,14 +200,10 @@ impl WaitGroup {
 impl Drop for Activity {
     /// Not when the activity panics: that ends the program, and nobody is to go on before. A goexit is an end like any other.
     fn drop(&mut self) {
-        if !std::thread::panicking() || is_goexit() {
+        if !std::thread::panicking() || is_in_goexit() {
             self.0.done();
         }
     }
-}
-
-fn is_goexit() -> bool {
-    enter().g().has(flag::GOEXIT)
 }
 
 impl fmt::Debug for WaitGroup {
