@@ -14,11 +14,13 @@ mod procs;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
+use std::time::{Duration, Instant};
 
 use goruntime::channel::bounded;
 use goruntime::go;
 use goruntime::runtime::{goexit, yield_now};
 use goruntime::sync::{Arc, Mutex, TryLockError, WaitGroup};
+use goruntime::time::sleep;
 
 use self::procs::{panic_text, settle, with_procs};
 
@@ -74,7 +76,49 @@ fn misuse_of_a_group_panics_with_the_words_of_go() {
         let group = WaitGroup::new();
         group.add(2);
         assert_eq!(panic_text(|| group.add(-3)), "sync: negative WaitGroup counter");
+        assert_eq!(panic_text(|| group.add(1 << 40)), "sync: WaitGroup counter out of range");
     });
+}
+
+/// An addition from zero between the last `done` and the return of a waiter, which on one processor can be had without a race.
+#[test]
+fn a_group_that_is_used_again_too_early_panics_with_the_words_of_go() {
+    with_procs(1, || {
+        let group = WaitGroup::new();
+        group.add(1);
+        let waiter = goruntime::spawn({
+            let group = group.clone();
+            move || group.wait()
+        });
+        settle();
+        group.done();
+        group.add(1);
+        let payload = waiter.join().unwrap_err();
+        let text = payload.downcast_ref::<&str>().expect("a text");
+        assert_eq!(*text, "sync: WaitGroup is reused before previous Wait has returned");
+    });
+}
+
+/// Go's `TestWaitGroupGo` and `TestIssue76126`: an end by goexit counts, and `go` counts before it starts.
+#[test]
+fn goroutines_of_a_group_are_counted_until_they_end() {
+    for procs in [1, 4] {
+        with_procs(procs, || {
+            let (group, ended) = (WaitGroup::new(), Arc::new(AtomicUsize::new(0)));
+            for id in 0..20 {
+                let ended = ended.clone();
+                group.go(move || {
+                    yield_now();
+                    ended.fetch_add(1, Ordering::Relaxed);
+                    if id % 2 == 0 {
+                        goexit();
+                    }
+                });
+            }
+            group.wait();
+            assert_eq!(ended.load(Ordering::Relaxed), 20);
+        });
+    }
 }
 
 #[test]
@@ -168,6 +212,72 @@ fn a_waiter_gets_the_lock_from_those_who_never_let_it_rest() {
             hogs.into_iter().for_each(|hog| hog.join().unwrap());
         });
     }
+}
+
+/// Go's `TestMutexFairness`: one holds the lock nearly always, the other wants it now and then.
+#[test]
+fn a_lock_that_is_nearly_always_held_is_had_nonetheless() {
+    for procs in [1, 2, 4] {
+        with_procs(procs, || {
+            let (lock, is_over) = (Arc::new(Mutex::new(0)), Arc::new(AtomicBool::new(false)));
+            let hog = goruntime::spawn({
+                let (lock, is_over) = (lock.clone(), is_over.clone());
+                move || {
+                    while !is_over.load(Ordering::Relaxed) {
+                        let mut rounds = lock.lock().unwrap();
+                        *rounds += 1;
+                        sleep(Duration::from_micros(100));
+                    }
+                }
+            });
+            for _ in 0..10 {
+                sleep(Duration::from_micros(100));
+                drop(lock.lock().unwrap());
+            }
+            is_over.store(true, Ordering::Relaxed);
+            hog.join().unwrap();
+            assert!(*lock.lock().unwrap() > 0);
+        });
+    }
+}
+
+/// A waiter that has waited for over a millisecond is handed the lock: who unlocks it and wants it again comes after.
+#[test]
+fn the_lock_is_handed_to_a_waiter_that_starves() {
+    with_procs(1, || {
+        let (lock, log) = (Arc::new(Mutex::new(())), Arc::new(std::sync::Mutex::new(Vec::new())));
+        let guard = lock.lock().unwrap();
+        let waiters: Vec<_> = (0..3)
+            .map(|id| {
+                let (lock, log) = (lock.clone(), log.clone());
+                let waiter = goruntime::spawn(move || {
+                    let _guard = lock.lock().unwrap();
+                    log.lock().unwrap().push(id);
+                });
+                settle();
+                waiter
+            })
+            .collect();
+        // The first of them competes once, after so long, and loses: from then on the lock goes from hand to hand.
+        let begun = Instant::now();
+        while begun.elapsed() < Duration::from_millis(5) {
+            yield_now();
+        }
+        drop(guard);
+        let again = lock.lock().unwrap();
+        settle();
+        assert!(log.lock().unwrap().is_empty());
+        drop(again);
+        assert!(
+            matches!(lock.try_lock(), Err(TryLockError::WouldBlock)),
+            "a newcomer takes a lock that was handed over"
+        );
+        let last = lock.lock().unwrap();
+        log.lock().unwrap().push(9);
+        drop(last);
+        waiters.into_iter().for_each(|waiter| waiter.join().unwrap());
+        assert_eq!(*log.lock().unwrap(), [0, 1, 2, 9]);
+    });
 }
 
 #[test]

@@ -15,6 +15,7 @@ mod deadlocks;
 mod ends;
 mod inits;
 mod library;
+mod locks;
 mod order;
 mod overflow;
 mod panics;
@@ -34,12 +35,13 @@ enum Program {
 /// The programs of one area.
 type Table = &'static [(&'static str, Program)];
 
-const AREAS: [Table; 11] = [
+const AREAS: [Table; 12] = [
     channels::PROGRAMS,
     deadlocks::PROGRAMS,
     ends::PROGRAMS,
     inits::PROGRAMS,
     library::PROGRAMS,
+    locks::PROGRAMS,
     order::PROGRAMS,
     overflow::PROGRAMS,
     panics::PROGRAMS,

@@ -130,7 +130,7 @@ impl Semaphore {
     /// Takes `count` permits if they are free and nobody waits.
     #[inline]
     pub fn try_acquire_many(&self, count: usize) -> Option<SemaphorePermit<'_>> {
-        self.permits.try_take(count).then_some(SemaphorePermit { semaphore: self, count })
+        self.permits.try_take(count).then(|| SemaphorePermit { semaphore: self, count })
     }
 
     /// As [`Semaphore::acquire`], for at most `timeout`; None if the time was up.
@@ -166,7 +166,7 @@ impl Semaphore {
     pub fn acquire_many_timeout(&self, count: usize, timeout: Duration) -> Option<SemaphorePermit<'_>> {
         let taken =
             self.permits.try_take(count) || !timeout.is_zero() && self.take_slow(count, sudog::deadline(timeout));
-        taken.then_some(SemaphorePermit { semaphore: self, count })
+        taken.then(|| SemaphorePermit { semaphore: self, count })
     }
 
     /// As [`Semaphore::acquire`], with a permit that can be given to another goroutine.

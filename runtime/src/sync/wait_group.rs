@@ -123,7 +123,7 @@ impl WaitGroup {
         let shared = &*self.shared;
         // Acquire: pairs with the Release in `add`.
         if count(shared.word.load(Ordering::Acquire)) != 0 {
-            shared.wait(Location::caller());
+            shared.wait();
         }
     }
 }
@@ -160,7 +160,8 @@ impl Shared {
     }
 
     #[cold]
-    fn wait(&self, at: &'static Location<'static>) {
+    #[track_caller]
+    fn wait(&self) {
         check_goexit();
         let inside = enter_preemptible();
         self.lock.lock();
@@ -174,7 +175,7 @@ impl Shared {
             unsafe { SpinLock::unlock(&raw const self.lock) };
             return;
         }
-        note_place(&inside, at);
+        note_place(&inside, Location::caller());
         let sg = Sudog::new(inside.g(), core::ptr::null_mut(), false);
         // SAFETY: locked above; the frame lives until the goroutine is readied, which is the only end of this wait.
         unsafe { self.waiters.push_back(&sg) };
