@@ -102,3 +102,9 @@ fn a_panic_in_a_group_ends_the_program_before_anybody_goes_on() {
         assert!(out.stderr.starts_with("panic: in the group\n"), "{}", out.stderr);
     }
 }
+
+#[test]
+fn what_nobody_else_wants_is_had_without_the_runtime() {
+    let out = run_program("locks_uncontended", &[]);
+    assert_eq!((out.stdout.as_str(), out.stderr.as_str()), ("threads: 1\nmore: true\n", ""));
+}

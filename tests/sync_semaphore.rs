@@ -57,7 +57,7 @@ fn there_is_a_most() {
     assert_eq!(most.available(), Semaphore::MAX_PERMITS);
     assert_eq!(panic_text(|| most.release(1)), "too many permits in Semaphore");
     assert_eq!(panic_text(|| most.release(usize::MAX)), "too many permits in Semaphore");
-    assert_eq!(panic_text(|| drop(Semaphore::new(Semaphore::MAX_PERMITS + 1))), "too many permits in Semaphore");
+    assert_eq!(panic_text(|| _ = Semaphore::new(Semaphore::MAX_PERMITS + 1)), "too many permits in Semaphore");
     most.acquire_many(5).forget();
     most.release(5);
     assert_eq!(most.available(), Semaphore::MAX_PERMITS);
@@ -252,11 +252,14 @@ impl Model {
     }
 }
 
+/// Who has what.
+type Grant = (usize, OwnedSemaphorePermit);
+
 /// The semaphore and its holders.
 struct Real {
     semaphore: Arc<Semaphore>,
-    held: Vec<(usize, OwnedSemaphorePermit)>,
-    granted: (Sender<(usize, OwnedSemaphorePermit)>, Receiver<(usize, OwnedSemaphorePermit)>),
+    held: Vec<Grant>,
+    granted: (Sender<Grant>, Receiver<Grant>),
 }
 
 impl Real {

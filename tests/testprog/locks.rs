@@ -13,7 +13,7 @@ use goruntime::runtime::yield_now;
 use goruntime::sync::{Arc, Barrier, Condvar, LazyLock, Mutex, Once, Pool, RwLock, Semaphore, WaitGroup, mpsc};
 use goruntime::{go, thread};
 
-use crate::Program::Body;
+use crate::Program::{Body, Plain};
 use crate::Table;
 
 pub(crate) const PROGRAMS: Table = &[
@@ -26,6 +26,7 @@ pub(crate) const PROGRAMS: Table = &[
     ("locks_unlock_read_twice", Body(unlock_read_twice)),
     ("locks_unlock_caught", Body(unlock_caught)),
     ("locks_group_panics", Body(group_panics)),
+    ("locks_uncontended", Plain(uncontended)),
 ];
 
 /// Lets others run until something holds.
@@ -131,4 +132,25 @@ fn group_panics() {
     group.go(|| panic!("in the group"));
     group.wait();
     println!("the group is done");
+}
+
+/// What nobody else wants is had without the runtime, which would have threads.
+fn uncontended() {
+    let (mutex, rwlock, semaphore) = (Mutex::new(0), RwLock::new(0), Semaphore::new(3));
+    for _ in 0..3 {
+        *mutex.lock().unwrap() += 1;
+        *mutex.try_lock().unwrap() += *rwlock.read().unwrap();
+        *rwlock.write().unwrap() += 1;
+        drop((semaphore.acquire(), semaphore.acquire_many(2)));
+        Condvar::new().notify_one();
+        Condvar::new().notify_all();
+        WaitGroup::new().wait();
+    }
+    drop((mutex.try_lock().unwrap(), rwlock.try_write().unwrap(), semaphore.try_acquire().unwrap()));
+    println!("threads: {}", std::fs::read_dir("/proc/self/task").map_or(0, Iterator::count));
+    // The first wait starts it.
+    let group = WaitGroup::new();
+    group.go(|| ());
+    group.wait();
+    println!("more: {}", std::fs::read_dir("/proc/self/task").map_or(0, Iterator::count) > 1);
 }

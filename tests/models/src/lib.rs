@@ -1,6 +1,7 @@
 //! Models of goruntime's lock-free protocols: the runtime's own files, compiled against loom's atomics.
 //!
-//! *What.* `#[path]` takes the run queue, the claim protocol, the status word and the note from `runtime/src` as they are. What
+//! *What.* `#[path]` takes the run queue, the claim protocol, the status word, the note, and the words of the
+//! reader-writer lock and the semaphore from `runtime/src` as they are. What
 //! they stand on is replaced: `base::shim` by loom's types with a ring of four slots, `gmp::barrier` by two `SeqCst` fences, the
 //! futex of `os` by a table under a lock. Each test is one scenario; loom runs all its interleavings up to two preemptions.
 //! `LOOM_MAX_PREEMPTIONS=3 cargo test --release -p goruntime-models` looks deeper (half a minute).
@@ -36,11 +37,20 @@ mod gmp {
     pub(crate) mod status;
 }
 
+#[path = "../../../runtime/src/sync"]
+#[allow(dead_code, reason = "a model uses a part of each file")]
+mod sync {
+    pub(crate) mod permits;
+    pub(crate) mod rw_word;
+}
+
 mod claim_model;
 mod note_model;
 mod os;
 mod park_model;
+mod permits_model;
 mod runq_model;
+mod rw_model;
 
 /// Runs `scenario` in all interleavings with at most two preemptions, or as many as `LOOM_MAX_PREEMPTIONS` says.
 fn explore(scenario: impl Fn() + Send + Sync + 'static) {

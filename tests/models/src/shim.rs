@@ -47,54 +47,83 @@ impl<A> Word<A> {
     }
 }
 
-/// `AtomicU32` with a `const` constructor (H1).
-pub(crate) struct AtomicU32 {
-    initial: u32,
-    word: OnceLock<Word<atomic::AtomicU32>>,
+/// An atomic number with a `const` constructor (H1).
+macro_rules! number {
+    ($(#[$doc:meta])* $name:ident, $number:ty) => {
+        $(#[$doc])*
+        pub(crate) struct $name {
+            initial: $number,
+            word: OnceLock<Word<atomic::$name>>,
+        }
+
+        impl $name {
+            pub(crate) const fn new(initial: $number) -> $name {
+                $name { initial, word: OnceLock::new() }
+            }
+
+            fn word(&self) -> &atomic::$name {
+                self.word.get_or_init(|| Word::new(atomic::$name::new(self.initial))).take_turn()
+            }
+
+            pub(crate) fn load(&self, order: Ordering) -> $number {
+                self.word().load(order)
+            }
+
+            pub(crate) fn store(&self, value: $number, order: Ordering) {
+                self.word().store(value, order);
+            }
+
+            pub(crate) fn swap(&self, value: $number, order: Ordering) -> $number {
+                self.word().swap(value, order)
+            }
+
+            pub(crate) fn fetch_add(&self, value: $number, order: Ordering) -> $number {
+                self.word().fetch_add(value, order)
+            }
+
+            pub(crate) fn fetch_sub(&self, value: $number, order: Ordering) -> $number {
+                self.word().fetch_sub(value, order)
+            }
+
+            pub(crate) fn fetch_or(&self, bits: $number, order: Ordering) -> $number {
+                self.word().fetch_or(bits, order)
+            }
+
+            pub(crate) fn fetch_and(&self, bits: $number, order: Ordering) -> $number {
+                self.word().fetch_and(bits, order)
+            }
+
+            pub(crate) fn fetch_xor(&self, bits: $number, order: Ordering) -> $number {
+                self.word().fetch_xor(bits, order)
+            }
+
+            pub(crate) fn compare_exchange(
+                &self,
+                from: $number,
+                to: $number,
+                won: Ordering,
+                lost: Ordering,
+            ) -> Result<$number, $number> {
+                self.word().compare_exchange(from, to, won, lost)
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.debug_struct(stringify!($name)).field("initial", &self.initial).finish_non_exhaustive()
+            }
+        }
+    };
 }
 
-impl AtomicU32 {
-    pub(crate) const fn new(initial: u32) -> AtomicU32 {
-        AtomicU32 { initial, word: OnceLock::new() }
-    }
-
-    fn word(&self) -> &atomic::AtomicU32 {
-        self.word.get_or_init(|| Word::new(atomic::AtomicU32::new(self.initial))).take_turn()
-    }
-
-    pub(crate) fn load(&self, order: Ordering) -> u32 {
-        self.word().load(order)
-    }
-
-    pub(crate) fn store(&self, value: u32, order: Ordering) {
-        self.word().store(value, order);
-    }
-
-    pub(crate) fn swap(&self, value: u32, order: Ordering) -> u32 {
-        self.word().swap(value, order)
-    }
-
-    pub(crate) fn fetch_or(&self, bits: u32, order: Ordering) -> u32 {
-        self.word().fetch_or(bits, order)
-    }
-
-    pub(crate) fn fetch_and(&self, bits: u32, order: Ordering) -> u32 {
-        self.word().fetch_and(bits, order)
-    }
-
-    pub(crate) fn fetch_xor(&self, bits: u32, order: Ordering) -> u32 {
-        self.word().fetch_xor(bits, order)
-    }
-
-    pub(crate) fn compare_exchange(&self, from: u32, to: u32, won: Ordering, lost: Ordering) -> Result<u32, u32> {
-        self.word().compare_exchange(from, to, won, lost)
-    }
+number! {
+    /// `AtomicU32`.
+    AtomicU32, u32
 }
 
-impl fmt::Debug for AtomicU32 {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("AtomicU32").field("initial", &self.initial).finish_non_exhaustive()
-    }
+number! {
+    /// `AtomicUsize`.
+    AtomicUsize, usize
 }
 
 /// `AtomicPtr`.

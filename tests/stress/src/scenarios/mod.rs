@@ -10,6 +10,7 @@ mod channels;
 mod ends;
 mod foreign;
 mod load;
+mod locks;
 mod park;
 mod spawn;
 mod threads;
@@ -74,6 +75,13 @@ pub(crate) const ALL: &[Scenario] = &[
     Scenario { name: "pipes", run: channels::pipes },
     Scenario { name: "deadlines", run: channels::deadlines },
     Scenario { name: "mutual", run: channels::mutual },
+    Scenario { name: "rwlock", run: locks::rwlock },
+    Scenario { name: "condvar", run: locks::condvar },
+    Scenario { name: "semaphore", run: locks::semaphore },
+    Scenario { name: "barrier", run: locks::barrier },
+    Scenario { name: "once", run: locks::once },
+    Scenario { name: "pool", run: locks::pool },
+    Scenario { name: "mpsc", run: locks::mpsc_channels },
     Scenario { name: "blocking", run: load::blocking },
     Scenario { name: "hogs", run: load::hogs },
     Scenario { name: "resize", run: load::resize },
