@@ -240,8 +240,9 @@ fn timed(log: &mut Log) {
     log.note("timed out", (*guard, result, result.timed_out()));
     let (guard, result) = CHANGED.wait_timeout_while(guard, moment, |value| *value == 1).unwrap();
     log.note("timed out", (*guard, result));
+    let first = result;
     let (guard, result) = CHANGED.wait_timeout_while(guard, LONG, |value| *value != 1).unwrap();
-    log.note("at once", (*guard, result == result));
+    log.note("at once", (*guard, result, result != first));
     #[allow(deprecated, reason = "old programs use it")]
     let (guard, in_time) = CHANGED.wait_timeout_ms(guard, 2).unwrap();
     log.note("in time", (*guard, in_time));
@@ -364,10 +365,17 @@ fn channel(log: &mut Log) {
     (0..3).for_each(|n| tx.send(n).unwrap());
     drop(tx);
     log.note("in time", rx.recv_timeout(LONG));
-    log.note("left", (&rx).into_iter().take(1).chain(rx.iter()).collect::<Vec<_>>());
+    let mut left = Vec::new();
+    for value in &rx {
+        left.push(value);
+        if value == 1 {
+            break;
+        }
+    }
+    log.note("left", left.into_iter().chain(rx.iter()).collect::<Vec<_>>());
     let ends: (Result<i32, RecvError>, Result<i32, TryRecvError>, Result<i32, RecvTimeoutError>) =
         (rx.recv(), rx.try_recv(), rx.recv_timeout(LONG));
-    log.note("disconnected", &ends);
+    log.note("disconnected", ends);
     log.note(
         "texts",
         (ends.0.unwrap_err().to_string(), ends.1.unwrap_err().to_string(), ends.2.unwrap_err().to_string()),

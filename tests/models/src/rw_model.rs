@@ -134,8 +134,8 @@ impl Lock {
     }
 }
 
-/// Fails with Relaxed instead of Acquire in `share` or `claim`, or instead of Release in `unshare` or `release`; and if `unshare` or `claim` looks at
-/// `departing` without changing it, or `claim` lets the readers that it found be.
+/// Fails with Relaxed instead of Acquire in `share` or `claim`, or instead of Release in `unshare` or `release`; and if `claim` does not wait for the
+/// readers that it found, or waits although they have left.
 #[test]
 fn two_readers_and_a_writer() {
     explore(|| {
@@ -152,7 +152,7 @@ fn two_readers_and_a_writer() {
     });
 }
 
-/// Fails if `release` does not say how many wait.
+/// Fails if `release` does not say how many wait, and with Relaxed instead of AcqRel in either change of `departing`.
 #[test]
 fn two_writers_and_a_reader() {
     explore(|| {
@@ -169,7 +169,7 @@ fn two_writers_and_a_reader() {
     });
 }
 
-/// Fails if `downgrade` clears WRITER before it counts the caller, and with Relaxed instead of Release in it.
+/// Fails with Relaxed instead of Release in `downgrade`. (In two steps it would do as well, because the writers' mutex is still held.)
 #[test]
 fn a_downgraded_writer_reads_what_it_wrote() {
     explore(|| {
