@@ -70,9 +70,26 @@ fn a_notified_waiter_waits_for_the_mutex() {
     dead("locks_dead_condvar", &["sync.Mutex.Lock", "thread park"]);
 }
 
+/// Debug builds say before that who waits for itself, and where.
 #[test]
 fn a_second_read_behind_a_writer_is_a_deadlock() {
-    dead("locks_dead_read", &["sync.RWMutex.Lock", "sync.RWMutex.RLock"]);
+    for (name, what, statuses) in [
+        ("locks_dead_read", "read", &["sync.RWMutex.Lock", "sync.RWMutex.RLock"] as &[&str]),
+        ("locks_dead_upgrade", "write", &["sync.RWMutex.Lock"]),
+    ] {
+        let mut out = run_program(name, &[]);
+        if cfg!(debug_assertions) {
+            let (report, rest) = out.stderr.split_once('\n').expect("a line");
+            assert!(report.starts_with(&format!("goruntime: goroutine 1 waits to {what} at ")), "{report}");
+            assert!(report.ends_with(" while it reads: a deadlock"), "{report}");
+            let line = first_line(report);
+            let text = include_str!("testprog/locks.rs").lines().nth(line - 1).unwrap_or_default();
+            assert!(text.contains(&format!("_second = RWLOCK.{what}()")), "line {line}: {text}");
+            out.stderr = rest.to_owned();
+        }
+        assert_fatal(&out, ASLEEP);
+        assert_listed(&out, statuses);
+    }
 }
 
 #[test]

@@ -20,6 +20,7 @@ pub(crate) const PROGRAMS: Table = &[
     ("locks_dead", Body(dead)),
     ("locks_dead_condvar", Body(dead_condvar)),
     ("locks_dead_read", Body(dead_read)),
+    ("locks_dead_upgrade", Body(dead_upgrade)),
     ("locks_dead_pool", Body(dead_pool)),
     ("locks_unlock_twice", Body(unlock_twice)),
     ("locks_unlock_write_twice", Body(unlock_write_twice)),
@@ -90,6 +91,16 @@ fn dead_read() {
     go(|| _ = RWLOCK.write().unwrap());
     until(|| RWLOCK.try_read().is_err());
     let _second = RWLOCK.read().unwrap();
+}
+
+/// A reader cannot become a writer.
+fn dead_upgrade() {
+    static RWLOCK: RwLock<()> = RwLock::new(());
+    // Those that were dropped are forgotten.
+    (0..20).for_each(|_| drop((RWLOCK.read().unwrap(), RWLOCK.try_read().unwrap())));
+    drop(RWLOCK.write().unwrap());
+    let _first = RWLOCK.read().unwrap();
+    let _second = RWLOCK.write().unwrap();
 }
 
 /// Idle values do not keep a deadlock from being reported for long.

@@ -55,6 +55,7 @@ pub(crate) const CFG: &[(&str, &str)] = &[
     ("runtime/src/coro/overflow.rs", "what a fault tells differs by platform"),
     ("runtime/src/coro/stack.rs", "corosensei asks for two more numbers on Windows"),
     ("runtime/src/debug/quit.rs", "there is no SIGQUIT on Windows"),
+    ("runtime/src/sync/readers.rs", "debug builds report a goroutine that waits for itself"),
 ];
 
 /// Where unsafe code may stand.

@@ -18,6 +18,7 @@ use crate::base::throw::fatal;
 use crate::gmp::WaitReason;
 use crate::proc::park::check_goexit;
 use crate::sync::raw_mutex::RawMutex;
+use crate::sync::readers::Readers;
 use crate::sync::rw_word::{Left, RwWord, Wanted};
 use crate::sync::sema::Sema;
 
@@ -30,12 +31,15 @@ pub(super) struct RawRwLock {
     readers: Sema,
     /// The writer sleeps here until the last reader leaves.
     writer: Sema,
+    /// For the report of a goroutine that waits for itself.
+    known: Readers,
 }
 
 impl RawRwLock {
     /// Free.
     pub(super) const fn new() -> RawRwLock {
-        RawRwLock { word: RwWord::new(), writers: RawMutex::new(), readers: Sema::new(), writer: Sema::new() }
+        let (readers, writer) = (Sema::new(), Sema::new());
+        RawRwLock { word: RwWord::new(), writers: RawMutex::new(), readers, writer, known: Readers::new() }
     }
 
     /// Takes it as a reader.
@@ -49,24 +53,31 @@ impl RawRwLock {
         if wanted != Wanted::Has {
             self.read_slow(wanted, Location::caller());
         }
+        self.known.enter();
     }
 
     #[cold]
     #[track_caller]
     fn read_slow(&self, wanted: Wanted, at: &'static Location<'static>) {
         assert!(wanted != Wanted::TooMany, "too many active read locks on RwLock");
+        self.known.report_waiting("read", at);
         self.readers.acquire(WaitReason::RwLockRead, at, false);
     }
 
     /// Takes it as a reader if there is no writer.
     #[inline]
     pub(super) fn try_read(&self) -> bool {
-        self.word.try_share()
+        let has = self.word.try_share();
+        if has {
+            self.known.enter();
+        }
+        has
     }
 
     /// Gives it back.
     #[inline(always)]
     pub(super) fn unlock_read(&self) {
+        self.known.leave();
         match self.word.unshare() {
             Left::Quiet => {}
             Left::WakeWriter => self.writer.release(1),
@@ -78,10 +89,11 @@ impl RawRwLock {
     #[inline]
     #[track_caller]
     pub(super) fn write(&self) {
+        let at = Location::caller();
         if self.word.is_taken() {
             check_goexit();
+            self.known.report_waiting("write", at);
         }
-        let at = Location::caller();
         self.writers.lock(WaitReason::RwLockWrite, at);
         if self.word.claim() != Wanted::Has {
             self.writer.acquire(WaitReason::RwLockWrite, at, false);
@@ -110,6 +122,7 @@ impl RawRwLock {
 
     /// Keeps it as a reader, with those that have come meanwhile.
     pub(super) fn downgrade(&self) {
+        self.known.enter();
         let readers = self.word.downgrade();
         self.leave(readers);
     }

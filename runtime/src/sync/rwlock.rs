@@ -26,7 +26,7 @@ use crate::sync::raw_rwlock::RawRwLock;
 ///
 /// Writers are preferred, as in Go: once a writer waits, new readers wait behind it, and when it has finished, all of them go before the next writer. So
 /// neither side starves. It also means that **a goroutine that reads must not read again** before it has dropped its first guard: a writer that comes in
-/// between waits for the first guard, and the second read waits for the writer.
+/// between waits for the first guard, and the second read waits for the writer. Debug builds say so on standard error when it happens.
 ///
 /// Works on goroutines and on plain threads. Guards may be held across operations that park, but not sent to another goroutine.
 ///
