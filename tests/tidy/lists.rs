@@ -99,7 +99,6 @@ pub(crate) const UNSAFE: &[(&str, &str)] = &[
     ("runtime/src/sync/rwlock.rs", "the lock makes the data exclusive or shared"),
     ("runtime/src/sync/spin.rs", "the lock makes the data exclusive"),
     ("runtime/src/sync/sudog.rs", "waiters are on the frames of parked goroutines"),
-    ("runtime/src/sync/wait_group.rs", "waiters are on the frames of parked goroutines"),
     ("runtime/src/sysmon.rs", "the hook of the tracer is a word"),
     ("runtime/src/bgsweep.rs", "bodies of system goroutines are words"),
     ("runtime/src/task/extra.rs", "the extra is behind a word of the goroutine"),

@@ -32,6 +32,7 @@ use crate::gmp::{SCHED, WaitReason, m};
 use crate::os;
 use crate::proc::boot;
 use crate::proc::park::check_goexit;
+use crate::sync::queue::Wait;
 use crate::sync::sema::Sema;
 
 const LOCKED: u32 = 1;
@@ -134,7 +135,8 @@ impl RawMutex {
             }
             let is_back = waits_since.is_some();
             let since = *waits_since.get_or_insert_with(os::nanotime);
-            self.sema.acquire(reason, at, is_back);
+            // It ends by a wake-up only.
+            let _ = self.sema.acquire(&Wait { in_front: is_back, ..Wait::new(reason, at) });
             is_starving = is_starving || os::nanotime() - since > STARVES_AFTER;
             // Acquire: a starving unlocker gives the lock away without another store to the word.
             old = self.word.load(Ordering::Acquire);

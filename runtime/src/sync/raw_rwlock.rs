@@ -17,6 +17,7 @@ use core::panic::Location;
 use crate::base::throw::fatal;
 use crate::gmp::WaitReason;
 use crate::proc::park::check_goexit;
+use crate::sync::queue::Wait;
 use crate::sync::raw_mutex::RawMutex;
 use crate::sync::readers::Readers;
 use crate::sync::rw_word::{Left, RwWord, Wanted};
@@ -61,7 +62,8 @@ impl RawRwLock {
     fn read_slow(&self, wanted: Wanted, at: &'static Location<'static>) {
         assert!(wanted != Wanted::TooMany, "too many active read locks on RwLock");
         self.known.report_waiting("read", at);
-        self.readers.acquire(WaitReason::RwLockRead, at, false);
+        // It ends by a wake-up only.
+        let _ = self.readers.acquire(&Wait::new(WaitReason::RwLockRead, at));
     }
 
     /// Takes it as a reader if there is no writer.
@@ -96,7 +98,8 @@ impl RawRwLock {
         }
         self.writers.lock(WaitReason::RwLockWrite, at);
         if self.word.claim() != Wanted::Has {
-            self.writer.acquire(WaitReason::RwLockWrite, at, false);
+            // It ends by a wake-up only.
+            let _ = self.writer.acquire(&Wait::new(WaitReason::RwLockWrite, at));
         }
     }
 

@@ -9,11 +9,8 @@
 //! *Go:* `semacquire1`, `semrelease1` of sema.go, without the hand-off of the time slice: an unlock happens in destructors, and must not move the
 //! goroutine to another thread.
 
-use core::panic::Location;
-
-use crate::gmp::WaitReason;
 use crate::proc::{enter, enter_preemptible};
-use crate::sync::queue::{Queue, Wait};
+use crate::sync::queue::{Queue, Wait, Waited, wake_all};
 use crate::sync::sudog::Claims;
 
 /// A counter of wake-ups.
@@ -28,16 +25,15 @@ impl Sema {
         Sema { queue: Queue::new(0) }
     }
 
-    /// Waits for a wake-up; `in_front`: before those who came earlier.
-    pub(crate) fn acquire(&self, reason: WaitReason, at: &'static Location<'static>, in_front: bool) {
+    /// Waits for a wake-up.
+    pub(crate) fn acquire(&self, how: &Wait) -> Waited {
         let inside = enter_preemptible();
         let mut permits = self.queue.lock(&inside);
         if *permits > 0 {
             *permits -= 1;
-            return;
+            return Waited::Woken;
         }
-        // It has no end but the wake-up.
-        let _ = permits.wait(&inside, &Wait { in_front, ..Wait::new(reason, at) });
+        permits.wait(&inside, how).0
     }
 
     /// Wakes the first `count` waiters, or as many who are about to wait.
@@ -55,6 +51,6 @@ impl Sema {
             }
         }
         drop(permits);
-        super::queue::wake_all(waiters);
+        wake_all(waiters);
     }
 }

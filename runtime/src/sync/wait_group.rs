@@ -7,7 +7,7 @@
 //! *Invariants.* WG1. The lower half grows only under the lock, together with the queue; whoever takes the upper half to zero while the lower is not
 //! resets the word under the lock and readies as many as it counted. WG2. While somebody waits, the upper half is not zero, but for that moment.
 //!
-//! *Locks.* `lock`, rank 1, protects the queue.
+//! *Locks.* The queue's, rank 1.
 //!
 //! *Go:* waitgroup.go, whose texts it uses.
 
@@ -17,10 +17,9 @@ use core::sync::atomic::{AtomicU64, Ordering};
 use std::sync::Arc;
 
 use crate::gmp::WaitReason;
-use crate::proc::park::{check_goexit, is_in_goexit, note_place};
+use crate::proc::park::{check_goexit, is_in_goexit};
 use crate::proc::{enter, enter_preemptible};
-use crate::sync::spin::SpinLock;
-use crate::sync::sudog::{self, Claims, Sudog, WaitQueue};
+use crate::sync::queue::{Queue, Wait, wake_all};
 
 /// Waits until a number of activities has ended. Clones share the count.
 ///
@@ -47,20 +46,14 @@ pub struct WaitGroup {
 struct Shared {
     /// See the head.
     word: AtomicU64,
-    lock: SpinLock,
-    waiters: WaitQueue,
+    queue: Queue<()>,
 }
 
 impl Default for Shared {
     fn default() -> Shared {
-        Shared { word: AtomicU64::new(0), lock: SpinLock::new(), waiters: WaitQueue::new() }
+        Shared { word: AtomicU64::new(0), queue: Queue::new(()) }
     }
 }
-
-// SAFETY: what moves is a list of goroutines that wait, which are handles (`GPtr`) to be readied from any thread.
-unsafe impl Send for Shared {}
-// SAFETY: the word and the lock are atomics; the queue is touched only under the lock.
-unsafe impl Sync for Shared {}
 
 /// The signed number of activities in a word.
 fn count(word: u64) -> i32 {
@@ -141,22 +134,15 @@ impl Shared {
 
     /// Wakes all who wait; false if the word has changed since `word` was seen.
     fn release(&self, word: u64) -> bool {
-        let _inside = enter();
-        let mut waiters = Claims::new();
-        self.lock.lock();
-        let as_seen = self.word.compare_exchange(word, 0, Ordering::Relaxed, Ordering::Relaxed).is_ok();
-        if as_seen {
-            // SAFETY: locked above.
-            while let Some(waiter) = unsafe { self.waiters.dequeue() } {
-                waiters.push_back(waiter);
-            }
+        let inside = enter();
+        let locked = self.queue.lock(&inside);
+        if self.word.compare_exchange(word, 0, Ordering::Relaxed, Ordering::Relaxed).is_err() {
+            return false;
         }
-        // SAFETY: locked above.
-        unsafe { SpinLock::unlock(&raw const self.lock) };
-        while let Some(waiter) = waiters.pop() {
-            waiter.wake(true);
-        }
-        as_seen
+        let waiters = locked.dequeue_all();
+        drop(locked);
+        wake_all(waiters);
+        true
     }
 
     #[cold]
@@ -164,22 +150,17 @@ impl Shared {
     fn wait(&self) {
         check_goexit();
         let inside = enter_preemptible();
-        self.lock.lock();
+        let locked = self.queue.lock(&inside);
         // Acquire: as in `WaitGroup::wait`.
         let joined = self
             .word
             .fetch_update(Ordering::Relaxed, Ordering::Acquire, |word| (count(word) != 0).then_some(word + 1))
             .is_ok();
         if !joined {
-            // SAFETY: locked above.
-            unsafe { SpinLock::unlock(&raw const self.lock) };
             return;
         }
-        note_place(&inside, Location::caller());
-        let sg = Sudog::new(inside.g(), core::ptr::null_mut(), false);
-        // SAFETY: locked above; the frame lives until the goroutine is readied, which is the only end of this wait.
-        unsafe { self.waiters.push_back(&sg) };
-        sudog::park(&inside, &self.lock, WaitReason::WaitGroupWait);
+        // It ends when the count is zero only.
+        let _ = locked.wait(&inside, &Wait::new(WaitReason::WaitGroupWait, Location::caller()));
         drop(inside);
         let word = self.word.load(Ordering::Relaxed);
         assert!(word == 0, "sync: WaitGroup is reused before previous Wait has returned");
