@@ -36,7 +36,7 @@ fn permits_are_taken_and_come_back() {
     assert!(SEMAPHORE.try_acquire().is_none() && SEMAPHORE.try_acquire_many(0).is_some());
     drop(two);
     assert!(SEMAPHORE.try_acquire_many(3).is_none());
-    assert_eq!(format!("{SEMAPHORE:?}"), "Semaphore { available: 2, is_waited_for: false }");
+    assert_eq!(format!("{SEMAPHORE:?}"), "Semaphore { available: 2, waiting: 0 }");
     one.forget();
     assert_eq!(SEMAPHORE.available(), 2);
     SEMAPHORE.release(2);
@@ -268,12 +268,15 @@ impl Real {
         go(move || granted.send((id, semaphore.acquire_many_owned(count))).unwrap());
     }
 
-    /// Those who were served, in the order of asking.
-    fn collect(&mut self) {
-        settle();
-        let mut new: Vec<_> = self.granted.1.try_iter().collect();
-        new.sort_by_key(|grant| grant.0);
-        self.held.extend(new);
+    /// Waits until so many hold permits and so many are queued.
+    fn settle(&mut self, held: usize, waiting: usize) {
+        while self.held.len() < held {
+            self.held.push(self.granted.1.recv().unwrap());
+        }
+        while !format!("{:?}", self.semaphore).contains(&format!("waiting: {waiting} }}")) {
+            yield_now();
+        }
+        assert!(self.granted.1.try_recv().is_err(), "somebody was served too early");
     }
 }
 
@@ -305,13 +308,16 @@ fn it_does_what_the_sequential_model_does() {
                 }
             }
             model.grant();
-            real.collect();
+            real.settle(model.held.len(), model.queue.len());
+            // Those who were served together may have come in any order.
+            model.held.sort();
+            real.held.sort_by_key(|grant| grant.0);
             let held: Vec<_> = real.held.iter().map(|(id, permits)| (*id, permits.count())).collect();
-            assert_eq!((real.semaphore.available(), held), (model.free, model.held.clone()));
+            assert_eq!((real.semaphore.available(), &held), (model.free, &model.held));
         }
         // Lets the rest go.
         real.semaphore.release(1_000);
-        settle();
+        real.settle(model.held.len() + model.queue.len(), 0);
     };
     with_procs(1, || {
         let mut runner = TestRunner::new(Config { cases: 300, failure_persistence: None, ..Config::default() });

@@ -51,7 +51,8 @@ use crate::sync::sudog::{self, Claims};
 /// ```
 pub struct Semaphore {
     permits: Permits,
-    queue: Queue<()>,
+    /// The number of those who are queued.
+    queue: Queue<usize>,
 }
 
 /// Permits that are held; dropping it gives them back.
@@ -83,7 +84,7 @@ impl Semaphore {
     /// If that is more than [`Semaphore::MAX_PERMITS`].
     pub const fn new(permits: usize) -> Semaphore {
         assert!(permits <= MOST_PERMITS, "too many permits in Semaphore");
-        Semaphore { permits: Permits::new(permits), queue: Queue::new(()) }
+        Semaphore { permits: Permits::new(permits), queue: Queue::new(0) }
     }
 
     /// Takes one permit, waiting for it.
@@ -235,17 +236,21 @@ impl Semaphore {
         check_goexit();
         let at = Location::caller();
         let inside = enter_preemptible();
-        let locked = self.queue.lock(&inside);
+        let mut locked = self.queue.lock(&inside);
         if self.permits.take_or_announce(count) {
             return true;
         }
+        *locked += 1;
         let how = Wait { until, tag: count, ..Wait::new(WaitReason::Semacquire, at) };
         match locked.wait(&inside, &how) {
             // Whoever dequeued it has taken the permits for it.
             (Waited::Woken, _) => true,
             (Waited::TimedOut, locked) => {
                 // It may have been what the others wait behind.
-                let granted = locked.map(|locked| self.grant(&locked));
+                let granted = locked.map(|mut locked| {
+                    *locked -= 1;
+                    self.grant(&mut locked)
+                });
                 granted.into_iter().for_each(wake_all);
                 false
             }
@@ -255,19 +260,20 @@ impl Semaphore {
     #[cold]
     fn release_slow(&self, count: usize) -> bool {
         let inside = enter();
-        let locked = self.queue.lock(&inside);
+        let mut locked = self.queue.lock(&inside);
         let added = self.permits.add(count);
-        let granted = self.grant(&locked);
+        let granted = self.grant(&mut locked);
         drop(locked);
         wake_all(granted);
         added
     }
 
     /// Gives what is free to those who are queued, as far as it reaches (SM1). They are readied after the unlock.
-    fn grant(&self, locked: &Locked<'_, ()>) -> Claims {
+    fn grant(&self, locked: &mut Locked<'_, usize>) -> Claims {
         let mut granted = Claims::new();
         while let Some(waiter) = locked.dequeue_if(|wanted| self.permits.suffice(wanted)) {
             self.permits.grant(waiter.elem().addr());
+            **locked -= 1;
             granted.push_back(waiter);
         }
         if locked.nobody_waits() {
@@ -320,10 +326,9 @@ impl Drop for OwnedSemaphorePermit {
 
 impl fmt::Debug for Semaphore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let is_waited_for = !self.queue.is_empty();
-        f.debug_struct("Semaphore")
-            .field("available", &self.available())
-            .field("is_waited_for", &is_waited_for)
-            .finish()
+        let inside = enter();
+        let waiting = *self.queue.lock(&inside);
+        drop(inside);
+        f.debug_struct("Semaphore").field("available", &self.available()).field("waiting", &waiting).finish()
     }
 }
