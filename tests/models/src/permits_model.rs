@@ -130,6 +130,7 @@ impl Semaphore {
 fn one_permit_is_held_by_one() {
     explore(|| {
         let semaphore = Semaphore::new(1);
+        assert!(semaphore.permits.try_take(1), "nobody else is there yet");
         let others = [1, 2].map(|who| {
             let semaphore = Arc::clone(&semaphore);
             thread::spawn(move || {
@@ -138,7 +139,6 @@ fn one_permit_is_held_by_one() {
                 semaphore.release(1);
             })
         });
-        semaphore.acquire(0, 1);
         semaphore.use_it();
         semaphore.release(1);
         for other in others {
@@ -177,6 +177,7 @@ fn who_wants_all_gets_all() {
 fn who_gives_up_is_in_nobodys_way() {
     explore(|| {
         let semaphore = Semaphore::new(1);
+        assert!(semaphore.permits.try_take(1), "nobody else is there yet");
         let large = {
             let semaphore = Arc::clone(&semaphore);
             thread::spawn(move || {
@@ -193,7 +194,6 @@ fn who_gives_up_is_in_nobodys_way() {
                 semaphore.release(1);
             })
         };
-        semaphore.acquire(0, 1);
         semaphore.use_it();
         semaphore.release(1);
         small.join().unwrap();
