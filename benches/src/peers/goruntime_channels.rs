@@ -2,16 +2,17 @@
 //!
 //! Apart from the other workloads, so that those can be measured without the feature `channels`.
 
+use std::hint::black_box;
 use std::sync::Arc;
 use std::time::Instant;
 
 use ::goruntime::channel::{Receiver, Sender, bounded, unbounded};
-use ::goruntime::sync::Mutex;
+use ::goruntime::sync::{Mutex, RwLock};
 use ::goruntime::{go, select};
 
 use super::goruntime::wait_group;
 use crate::outcome::Outcome;
-use crate::shape::{CAPACITY, FANOUT, LOCKERS, SIDES, STAGES, check_skynet, leaves};
+use crate::shape::{CAPACITY, FANOUT, LOCKERS, SIDES, STAGES, WRITE_EVERY, check_skynet, leaves};
 
 /// Runs one workload, if it is one of these.
 pub(super) fn run(workload: &str, ops: u64) -> Option<Outcome> {
@@ -29,6 +30,7 @@ pub(super) fn run(workload: &str, ops: u64) -> Option<Outcome> {
         "skynet" => skynet(ops),
         "mutex1" => mutex(1, ops),
         "mutex" => mutex(LOCKERS, ops),
+        "rwlock" => rwlock(ops),
         _ => return None,
     })
 }
@@ -182,4 +184,28 @@ fn mutex(lockers: u64, ops: u64) -> Outcome {
     }
     group.wait();
     Outcome::per_op(start, each * lockers)
+}
+
+fn rwlock(ops: u64) -> Outcome {
+    let shared = Arc::new(RwLock::new(0_u64));
+    let each = ops / LOCKERS;
+    let start = Instant::now();
+    let group = wait_group(LOCKERS);
+    for _ in 0..LOCKERS {
+        let shared = shared.clone();
+        go(move || {
+            let mut seen = 0;
+            for i in 0..each {
+                if i % WRITE_EVERY == 0 {
+                    *shared.write().expect("not poisoned") += 1;
+                } else {
+                    seen += *shared.read().expect("not poisoned");
+                }
+            }
+            black_box(seen);
+            group.done();
+        });
+    }
+    group.wait();
+    Outcome::per_op(start, each * LOCKERS)
 }
