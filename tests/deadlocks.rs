@@ -52,6 +52,23 @@ fn channels_have_gos_reasons() {
 }
 
 #[test]
+fn selects_have_gos_reasons() {
+    let out = dead("dead_selects", &["select (no cases)", "select", "select", "chan receive"]);
+    let source: Vec<_> = include_str!("testprog/channels.rs").lines().collect();
+    for block in out.blocks().iter().filter(|block| block.status.starts_with("select")) {
+        let line = *place_lines(&block.text, "testprog/channels.rs:").first().expect("a place");
+        let call = ["select! {", "select.ready()"].iter().any(|call| source[line - 1].contains(call));
+        assert!(call, "line {line} does not select: {block:?}");
+    }
+}
+
+#[test]
+fn a_channel_that_time_fills_keeps_alive_only_who_waits_for_it() {
+    dead("dead_beside_clocks", &["chan receive (nil chan)"]);
+    alive("alive_clock");
+}
+
+#[test]
 fn the_place_is_that_of_the_call_that_blocks() {
     let out = dead("dead_channels", &["chan receive", "chan send", "chan send"]);
     let source = include_str!("testprog/channels.rs");

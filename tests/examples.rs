@@ -136,6 +136,39 @@ fn lock_main_thread() {
 }
 
 #[test]
+fn select_timeout() {
+    let lines = [
+        "is it quick: yes",
+        "is it slow: no answer in time",
+        "stopped after at least 3 heartbeats: true",
+        "nothing there\n",
+    ];
+    assert_prints(&example("select_timeout", &[]), &lines.join("\n"));
+}
+
+#[test]
+fn pipeline() {
+    let lines = [
+        "sum of the squares up to 1000: 333833500",
+        "found one above 10000: true",
+        "squares on their way are few: true\n",
+    ];
+    assert_prints(&example("pipeline", &[]), &lines.join("\n"));
+}
+
+#[test]
+fn daisy_chain() {
+    assert_prints(&example("daisy_chain", &[]), "10000 goroutines heard 10001\n");
+    assert_prints(&example("daisy_chain", &["0"]), "0 goroutines heard 1\n");
+}
+
+#[test]
+fn pubsub() {
+    let lines = ["the readers got [5, 5]", "the broker dropped 3", "the slow one got [\"news 1\", \"news 2\"]\n"];
+    assert_prints(&example("pubsub", &[]), &lines.join("\n"));
+}
+
+#[test]
 fn deadlock() {
     let out = example("deadlock", &[]);
     assert_eq!(out.stdout, "waiting\n");

@@ -80,7 +80,7 @@ macro_rules! go {
 
 #[doc(hidden)]
 pub mod __private {
-    pub use crate::channel::select::{RecvArm, SendArm, block, select, select_timeout, try_select};
+    pub use crate::channel::select::{RecvArm, SendArm, block, run, run_for, run_now};
     pub use crate::rt0::inits::{INITS, Init, InitId, InitReturn, InitTask, not_an_init};
     pub use crate::rt0::{MainOptions, start};
     pub use crate::task::run::{computing_threads, others_wait, set_time_slices, test};

@@ -96,7 +96,10 @@ impl Modelled {
         if self.closed {
             return Some(Err(SendError(value)));
         }
-        self.is_ready(true).then(|| Ok(self.values.push_back(value)))
+        self.is_ready(true).then(|| {
+            self.values.push_back(value);
+            Ok(())
+        })
     }
 
     /// A receive that does not wait: None if it would.
@@ -117,8 +120,7 @@ struct World {
 impl World {
     fn new() -> World {
         let open = |cap: Option<usize>| cap.map_or_else(unbounded, bounded);
-        let channels = CAPACITIES.into_iter().map(|cap| (open(cap).0, cap)).map(|(tx, cap)| (tx, cap));
-        let channels: Vec<_> = channels.map(|(_, cap)| open(cap)).map(|(tx, rx)| (Some(tx), rx)).collect();
+        let channels = CAPACITIES.into_iter().map(open).map(|(tx, rx)| (Some(tx), rx)).collect();
         let model = CAPACITIES.into_iter().map(|cap| Modelled { cap, ..Modelled::default() }).collect();
         World { channels, model, next: 0, nobody: bounded(0).0 }
     }

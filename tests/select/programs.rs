@@ -147,53 +147,33 @@ fn the_table_of_what_blocks() {
         }
         !finished
     }
+    fn closed() -> (Sender<i32>, Receiver<i32>) {
+        let (tx, rx) = bounded(0);
+        tx.close();
+        (tx, rx)
+    }
+    fn full() -> (Sender<i32>, Receiver<i32>) {
+        let (tx, rx) = bounded(1);
+        tx.send(1).unwrap();
+        (tx, rx)
+    }
     with_procs(1, || {
-        let nothing = || never::<i32>();
-        let (idle, closed) = (bounded::<i32>(0), bounded::<i32>(0));
-        closed.0.close();
-        let (full, room) = (bounded(1), bounded(1));
-        full.0.send(1).unwrap();
-        // Plain operations and selects of one case agree.
-        let rx = nothing();
-        assert!(blocks({
-            let rx = rx.clone();
-            move || _ = rx.recv()
-        }));
-        assert!(blocks(move || select! { recv(rx) -> _ => {} }));
-        for (tx, rx, send_blocks, recv_blocks) in [
-            (&idle.0, &idle.1, true, true),
-            (&closed.0, &closed.1, false, false),
-            (&full.0, &full.1, true, false),
-            (&room.0, &room.1, false, true),
-        ] {
-            let (tx, rx) = (tx.clone(), rx.clone());
-            // The one that does not block goes first, and undoes what it has done.
-            let send = {
-                let tx = tx.clone();
-                move || select! { send(tx, 1) -> _ => {} recv(never::<()>()) -> _ => {} }
-            };
-            let recv = {
-                let rx = rx.clone();
-                move || select! { recv(rx) -> _ => {} recv(never::<()>()) -> _ => {} }
-            };
-            assert!(!blocks({
-                let rx = rx.clone();
-                move || select! { recv(rx) -> _ => {} default => {} }
-            }));
-            if rx.is_empty() && tx.capacity() == Some(1) && !recv_blocks {
-                tx.send(1).unwrap();
-            }
-            if recv_blocks {
-                assert!(blocks(recv));
-                if tx.capacity() == Some(0) {
-                    continue;
-                }
-                assert_eq!(blocks(send), send_blocks);
-            } else {
-                assert_eq!(blocks(send), send_blocks);
-                assert!(!blocks(recv));
-            }
+        let mut held = Vec::new();
+        let table: [(fn() -> (Sender<i32>, Receiver<i32>), bool, bool); 4] =
+            [(|| bounded(0), true, true), (closed, false, false), (full, true, false), (|| bounded(1), false, true)];
+        for (make, send_blocks, recv_blocks) in table {
+            let ((tx, rx), (sender, receiver), (other, another)) = (make(), make(), make());
+            let (tx2, rx2, other2) = (tx.clone(), another.clone(), other.clone());
+            held.extend([(tx2, rx), (sender, rx2), (other2, receiver.clone())]);
+            assert_eq!(blocks(move || select! { send(tx, 1) -> _ => {} recv(never::<()>()) -> _ => {} }), send_blocks);
+            assert_eq!(
+                blocks(move || select! { recv(receiver) -> _ => {} recv(never::<()>()) -> _ => {} }),
+                recv_blocks
+            );
+            assert!(!blocks(move || select! { send(other, 1) -> _ => {} recv(another) -> _ => {} default => {} }));
         }
+        let nothing = never::<i32>();
+        assert!(blocks(move || select! { recv(nothing) -> _ => {} }));
         assert!(blocks(|| select! {}));
         assert!(!blocks(|| select! { default => {} }));
     });

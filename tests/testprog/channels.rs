@@ -8,14 +8,21 @@
 
 use std::sync::atomic::Ordering;
 
-use goruntime::{channel, go};
+use goruntime::time::Duration;
+use goruntime::{channel, go, select};
 
 use crate::Program::Body;
 use crate::Table;
 use crate::order::{ARRIVED, finish, note, until_arrived};
 
-pub(crate) const PROGRAMS: Table =
-    &[("order_close", Body(order_close)), ("order_send", Body(order_send)), ("dead_channels", Body(dead_channels))];
+pub(crate) const PROGRAMS: Table = &[
+    ("order_close", Body(order_close)),
+    ("order_send", Body(order_send)),
+    ("dead_channels", Body(dead_channels)),
+    ("dead_selects", Body(dead_selects)),
+    ("dead_beside_clocks", Body(dead_beside_clocks)),
+    ("alive_clock", Body(alive_clock)),
+];
 
 fn order_close() {
     let (tx, rx) = channel::bounded::<()>(0);
@@ -59,4 +66,42 @@ fn dead_channels() {
     go(move || unheard.send(()).unwrap());
     listener.recv().unwrap();
     drop((quiet, rest, deaf));
+}
+
+/// One goroutine for each kind of select that waits for ever.
+fn dead_selects() {
+    go(|| select! {});
+    go(|| {
+        let (tx, rx) = channel::bounded(0);
+        select! {
+            recv(rx) -> _ => {}
+            send(tx, ()) -> _ => {}
+        }
+    });
+    go(|| {
+        let nothing = channel::never::<()>();
+        let mut select = channel::Select::new();
+        select.recv(&nothing);
+        select.ready();
+    });
+    let over = channel::after(Duration::ZERO);
+    over.recv().unwrap();
+    over.recv().unwrap();
+}
+
+/// Clocks that nobody waits for keep nobody alive.
+fn dead_beside_clocks() {
+    let _clocks = (channel::after(Duration::from_secs(3600)), channel::tick(Duration::from_millis(1)));
+    channel::never::<()>().recv().unwrap();
+}
+
+/// A goroutine that waits for a clock is not dead.
+fn alive_clock() {
+    let (over, ticker) = (channel::after(Duration::from_millis(30)), channel::tick(Duration::from_millis(5)));
+    loop {
+        select! {
+            recv(over) -> _ => return,
+            recv(ticker) -> _ => {}
+        }
+    }
 }

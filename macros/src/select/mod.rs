@@ -70,7 +70,8 @@ fn simple(cases: &[Case], private: &TokenStream, krate: &TokenStream) -> Option<
             quote_spanned! {here=>
                 match &(#receiver) {
                     #operand => {
-                        let #value = #krate::channel::Receiver::recv(#argument);
+                        #[allow(unused_mut)]
+                        let mut #value = #krate::channel::Receiver::recv(#argument);
                         let #result = #value;
                         #body
                     }
@@ -83,7 +84,8 @@ fn simple(cases: &[Case], private: &TokenStream, krate: &TokenStream) -> Option<
             quote_spanned! {here=>
                 match &(#sender) {
                     #operand => {
-                        let #value = #krate::channel::Sender::send(#argument, #message);
+                        #[allow(unused_mut)]
+                        let mut #value = #krate::channel::Sender::send(#argument, #message);
                         let #result = #value;
                         #body
                     }
@@ -99,15 +101,15 @@ fn general(cases: &[Case], is_biased: bool, private: &TokenStream) -> TokenStrea
     let here = Span::mixed_site();
     let chosen = local("chosen", 0);
     let (mut list, mut arms) = (TokenStream::new(), TokenStream::new());
-    let mut wait = quote_spanned!(here=> select);
+    let mut wait = quote_spanned!(here=> run);
     let mut limit = TokenStream::new();
     for (number, case) in cases.iter().enumerate() {
         let (arm, value, Case { kind, result, body }) = (local("arm", number), local("value", number), case);
         let message = match kind {
             Kind::Default(after) => {
-                wait = quote_spanned!(here=> try_select);
+                wait = quote_spanned!(here=> run_now);
                 if let Some(after) = after {
-                    wait = quote_spanned!(here=> select_timeout);
+                    wait = quote_spanned!(here=> run_for);
                     limit = quote_spanned!(here=> , #after);
                 }
                 arms.extend(quote_spanned! {here=> ::core::option::Option::None => { #chosen.nothing(); #body } });
@@ -119,7 +121,9 @@ fn general(cases: &[Case], is_biased: bool, private: &TokenStream) -> TokenStrea
         list.extend(quote_spanned!(here=> #arm.case(#number),));
         arms.extend(quote_spanned! {here=>
             ::core::option::Option::Some(#number) => {
-                let #value = #arm.finish(#chosen #message);
+                // The result lives as long as the body, also if the pattern is `_`; it may be bound by `ref mut`.
+                #[allow(unused_mut)]
+                let mut #value = #arm.finish(#chosen #message);
                 let #result = #value;
                 #body
             }

@@ -12,6 +12,9 @@
 //! | takes a value from the buffer  | the room that this has made                              | is done                         |
 //! | finds no value                 | the receiver, which has parked ([`sudog::await_promise`]) | is readied with the value       |
 //!
+//! A promised value is sent when it is there. Until then a receiver that finds an empty buffer takes the value of a sender behind the promiser, if one
+//! waits, rather than wait for a message that may take long.
+//!
 //! *Invariants.* PR1. Each right ends by exactly one `fulfil`, or, when the message or its evaluation fails, by a `withdraw`, which passes it on.
 //!
 //! *Locks.* The channel's.

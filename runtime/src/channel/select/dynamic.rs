@@ -14,9 +14,8 @@ use core::cell::Cell;
 use core::fmt;
 use core::mem::MaybeUninit;
 use core::panic::Location;
-use core::ptr::{NonNull, null_mut};
+use core::ptr::null_mut;
 use core::time::Duration;
-use std::alloc::{alloc, dealloc, handle_alloc_error};
 use std::thread::panicking;
 use std::time::Instant;
 
@@ -24,6 +23,7 @@ use crate::channel::error::{
     ReadyTimeoutError, RecvError, SelectTimeoutError, SendError, TryReadyError, TrySelectError,
 };
 use crate::channel::select::operation::Operation;
+use crate::channel::select::place::Place;
 use crate::channel::select::search::{Case, Found, Mode, Outcome, Scratch, Search};
 use crate::channel::select::{Chosen, finish_send, is_on, wait};
 use crate::channel::transfer::Patience;
@@ -31,8 +31,6 @@ use crate::channel::{Receiver, Sender};
 
 /// Up to so many operations a wait needs no allocation.
 const FEW: usize = 8;
-/// Values up to so many bytes need none, either.
-const SMALL: usize = 64;
 
 /// A list of send and receive operations, of which one is to be done, or is to be known to be ready.
 ///
@@ -458,44 +456,4 @@ impl fmt::Debug for SelectedOperation<'_> {
 /// Whether it is a case of this very handle.
 fn is_of<H>(case: &Case<'_>, handle: &H) -> bool {
     core::ptr::addr_eq(case.operation, handle)
-}
-
-/// The bytes of a small value.
-#[repr(align(16))]
-#[expect(dead_code, reason = "the bytes are reached by their address")]
-struct Bytes([u8; SMALL]);
-
-/// Room for a value of any type.
-enum Place {
-    Here(MaybeUninit<Bytes>),
-    Allocated(NonNull<u8>, Layout),
-}
-
-impl Place {
-    fn new(layout: Layout) -> Place {
-        if layout.size() <= SMALL && layout.align() <= align_of::<Bytes>() {
-            return Place::Here(MaybeUninit::uninit());
-        }
-        let layout = Layout::from_size_align(layout.size().max(1), layout.align()).unwrap_or(layout);
-        // SAFETY: the size is not zero.
-        let allocated = NonNull::new(unsafe { alloc(layout) });
-        Place::Allocated(allocated.unwrap_or_else(|| handle_alloc_error(layout)), layout)
-    }
-
-    /// Where the value is, until the place is moved.
-    fn address(&mut self) -> *mut () {
-        match self {
-            Place::Here(bytes) => bytes.as_mut_ptr().cast(),
-            Place::Allocated(address, _) => address.as_ptr().cast(),
-        }
-    }
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        if let Place::Allocated(address, layout) = *self {
-            // SAFETY: allocated in `new` with this layout, and owned by this place.
-            unsafe { dealloc(address.as_ptr(), layout) };
-        }
-    }
 }

@@ -96,3 +96,5 @@ macro_rules! select_biased {
         $crate::__private::select_cases! { ($crate) biased $($cases)* }
     };
 }
+
+pub use {select, select_biased};

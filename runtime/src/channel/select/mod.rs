@@ -6,7 +6,7 @@
 //! The parser is a procedural macro (`macros/src/select`), because the errors of `macro_rules` point at the whole invocation; the two macros are
 //! thin `macro_rules` around it, which know the path of this crate.
 //!
-//! *Invariants.* SE1-SE3, OP1 in those files. AR1. An arm serves one select (`used`), so its place is filled at most once and emptied at most once.
+//! *Invariants.* SE1-SE3, OP1, DY1, PL1 in those files. AR1. An arm serves one select (`used`), so its place is filled at most once and emptied at most once.
 //!
 //! *Locks.* Those of the channels.
 //!
@@ -15,9 +15,11 @@
 mod dynamic;
 mod macros;
 mod operation;
+mod place;
 mod search;
 
 pub use self::dynamic::{Select, SelectedOperation};
+pub use self::macros::{select, select_biased};
 
 use core::cell::{Cell, UnsafeCell};
 use core::mem::MaybeUninit;
@@ -148,28 +150,28 @@ impl<'a, T> SendArm<'a, T> {
 /// `select!` without a default.
 #[inline(always)]
 #[track_caller]
-pub fn select<'a, const N: usize>(cases: [Case<'a>; N], is_biased: bool) -> Chosen<'a> {
+pub fn run<'a, const N: usize>(cases: [Case<'a>; N], is_biased: bool) -> Chosen<'a> {
     choose(cases, is_biased, Patience::Endless)
 }
 
 /// `select!` with a default without a time limit.
 #[inline(always)]
 #[track_caller]
-pub fn try_select<'a, const N: usize>(cases: [Case<'a>; N], is_biased: bool) -> Chosen<'a> {
+pub fn run_now<'a, const N: usize>(cases: [Case<'a>; N], is_biased: bool) -> Chosen<'a> {
     choose(cases, is_biased, Patience::None)
 }
 
 /// `select!` with a default with a time limit.
 #[inline(always)]
 #[track_caller]
-pub fn select_timeout<'a, const N: usize>(cases: [Case<'a>; N], is_biased: bool, limit: Duration) -> Chosen<'a> {
+pub fn run_for<'a, const N: usize>(cases: [Case<'a>; N], is_biased: bool, limit: Duration) -> Chosen<'a> {
     choose(cases, is_biased, Patience::For(limit))
 }
 
 /// `select! {}`.
 #[track_caller]
 pub fn block() -> ! {
-    select::<0>([], true);
+    run::<0>([], true);
     unreachable!("a select without cases has chosen one");
 }
 

@@ -12,6 +12,7 @@ mod foreign;
 mod load;
 mod locks;
 mod park;
+mod selects;
 mod spawn;
 mod threads;
 mod timers;
@@ -74,6 +75,10 @@ pub(crate) const ALL: &[Scenario] = &[
     Scenario { name: "foreign_lone", run: foreign::foreign_lone },
     Scenario { name: "pipes", run: channels::pipes },
     Scenario { name: "deadlines", run: channels::deadlines },
+    Scenario { name: "selects", run: selects::selects },
+    Scenario { name: "promises", run: selects::promises },
+    Scenario { name: "watchers", run: selects::watchers },
+    Scenario { name: "clocks", run: selects::clocks },
     Scenario { name: "mutual", run: channels::mutual },
     Scenario { name: "rwlock", run: locks::rwlock },
     Scenario { name: "condvar", run: locks::condvar },

@@ -1,0 +1,158 @@
+//! Selects that wait to send: their message comes after the choice, or not at all.
+//!
+//! Why here: a part of `select`.
+//!
+//! *Invariants*: T1 and T2 of `common/procs`.
+//!
+//! *Locks*: none.
+//!
+//! *Go:* none; there the message is evaluated before the choice.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::{Duration, Instant};
+
+use goruntime::channel::{Receiver, RecvError, Sender, TrySendError, bounded, never, select};
+use goruntime::runtime::yield_now;
+use goruntime::{go, spawn};
+
+use super::procs::{settle, with_procs};
+use super::waiting::parked;
+use super::{LONG, no_message};
+
+#[test]
+fn a_parked_select_sends_to_whoever_receives() {
+    with_procs(1, || {
+        for cap in [0, 1, 3] {
+            for receive in [
+                Receiver::recv,
+                |rx: &Receiver<i32>| rx.recv_timeout(LONG).map_err(|_| RecvError),
+                |rx: &Receiver<i32>| rx.try_recv().map_err(|_| RecvError),
+            ] {
+                let (tx, rx) = bounded(cap);
+                (0..cap as i32).for_each(|i| tx.send(i).unwrap());
+                let result = parked(move || {
+                    select! {
+                        send(tx, 100) -> sent => sent,
+                        recv(never::<()>()) -> _ => Ok(()),
+                    }
+                });
+                for i in 0..cap as i32 {
+                    assert_eq!(receive(&rx), Ok(i));
+                    // The room is kept for the select, which fills it.
+                    settle();
+                }
+                assert_eq!(receive(&rx), Ok(100));
+                assert_eq!(result.recv(), Ok(Ok(())));
+                assert_eq!(receive(&rx), Err(RecvError));
+            }
+        }
+    });
+}
+
+/// The room that a receive makes is promised to the select, which was first in line; a newcomer does not get it.
+#[test]
+fn room_for_a_parked_select_is_nobody_elses() {
+    with_procs(1, || {
+        let (tx, rx) = bounded(1);
+        tx.send(1).unwrap();
+        let result = parked({
+            let tx = tx.clone();
+            move || select! { send(tx, 2) -> sent => sent, recv(never::<()>()) -> _ => Ok(()) }
+        });
+        assert_eq!(rx.recv(), Ok(1));
+        assert_eq!(tx.try_send(3), Err(TrySendError::Full(3)));
+        assert_eq!((rx.recv(), result.recv()), (Ok(2), Ok(Ok(()))));
+        assert_eq!(tx.try_send(3), Ok(()));
+    });
+}
+
+/// A receiver that was taken for a message that never comes gets the next one, however it waits.
+#[test]
+fn a_panic_in_a_message_lets_the_receiver_go_on() {
+    let never_sends = |tx: &Sender<i32>| {
+        let panicked = catch_unwind(AssertUnwindSafe(|| {
+            select! { send(tx, no_message()) -> _ => {} recv(never::<()>()) -> _ => {} }
+        }));
+        assert!(panicked.is_err());
+    };
+    with_procs(1, move || {
+        for wait in [
+            |rx: Receiver<i32>| rx.recv(),
+            |rx: Receiver<i32>| rx.recv_timeout(LONG).map_err(|_| RecvError),
+            |rx: Receiver<i32>| select! { recv(rx) -> value => value, recv(never()) -> value => value },
+            |rx: Receiver<i32>| select! { recv(rx) -> value => value, default(LONG) => Err(RecvError) },
+        ] {
+            // The receiver waits first.
+            let (tx, rx) = bounded(0);
+            let result = parked(move || wait(rx));
+            never_sends(&tx);
+            tx.send(7).unwrap();
+            assert_eq!(result.recv(), Ok(Ok(7)));
+            // The select waits first.
+            let (tx, rx) = bounded(0);
+            let panics = parked({
+                let tx = tx.clone();
+                move || never_sends(&tx)
+            });
+            go(move || tx.send(8).unwrap());
+            assert_eq!(wait(rx), Ok(8));
+            assert_eq!(panics.recv(), Ok(()));
+        }
+    });
+}
+
+/// Room that was promised to a message that never comes goes to the next sender in line.
+#[test]
+fn a_panic_in_a_message_passes_the_room_on() {
+    with_procs(1, || {
+        let (tx, rx) = bounded(1);
+        tx.send(0).unwrap();
+        let panics = parked({
+            let tx = tx.clone();
+            move || {
+                catch_unwind(AssertUnwindSafe(|| {
+                    select! { send(tx, no_message()) -> _ => {} recv(never::<()>()) -> _ => {} }
+                }))
+                .is_err()
+            }
+        });
+        let selects = parked({
+            let tx = tx.clone();
+            move || select! { send(tx, 1) -> sent => sent, recv(never::<()>()) -> _ => Ok(()) }
+        });
+        let sends = parked(move || tx.send(2));
+        assert_eq!((rx.recv(), panics.recv()), (Ok(0), Ok(true)));
+        // It has the room; its value comes now. Before that, a receive would take the other one's.
+        assert_eq!((selects.recv(), rx.recv()), (Ok(Ok(())), Ok(1)));
+        assert_eq!((sends.recv(), rx.recv()), (Ok(Ok(())), Ok(2)));
+        assert_eq!(rx.recv(), Err(RecvError));
+    });
+}
+
+/// The limit passes while a promised message is being evaluated: the receiver that has been promised it does not give up any more.
+#[test]
+fn a_promise_outlasts_the_time_limit_of_its_receiver() {
+    with_procs(2, || {
+        let ((tx, rx), (evaluate, go_on)) = (bounded(0), bounded::<()>(0));
+        let sender = spawn(move || {
+            select! {
+                send(tx, { go_on.recv().unwrap_err(); 5 }) -> sent => sent,
+                recv(never::<()>()) -> _ => Ok(()),
+            }
+        });
+        let receiver = spawn(move || {
+            let begun = Instant::now();
+            loop {
+                match rx.recv_timeout(Duration::from_millis(1)) {
+                    Ok(value) => return (value, begun.elapsed()),
+                    Err(_) => yield_now(),
+                }
+            }
+        });
+        let pause = Duration::from_millis(20);
+        goruntime::time::sleep(pause);
+        drop(evaluate);
+        assert_eq!(sender.join().unwrap(), Ok(()));
+        assert_eq!(receiver.join().unwrap().0, 5);
+    });
+}
