@@ -1,7 +1,7 @@
 //! Models of goruntime's lock-free protocols: the runtime's own files, compiled against loom's atomics.
 //!
-//! *What.* `#[path]` takes the run queue, the claim protocol, the status word, the note, and the words of the
-//! reader-writer lock and the semaphore from `runtime/src` as they are. What
+//! *What.* `#[path]` takes the run queue, the claim protocol, the status word, the note, the words of the reader-writer lock and the
+//! semaphore, the lock and the waiters of channels, and the body of the select from `runtime/src` as they are. What
 //! they stand on is replaced: `base::shim` by loom's types with a ring of four slots, `gmp::barrier` by two `SeqCst` fences, the
 //! futex of `os` by a table under a lock. Each test is one scenario; loom runs all its interleavings up to two preemptions.
 //! `LOOM_MAX_PREEMPTIONS=3 cargo test --release -p goruntime-models` looks deeper (half a minute).
@@ -33,8 +33,16 @@ mod gmp {
     #[path = "../../../tests/models/src/barrier.rs"]
     pub(crate) mod barrier;
     pub(crate) mod claim;
+    mod reason;
     pub(crate) mod runq;
     pub(crate) mod status;
+
+    pub(crate) use crate::select_world::GPtr;
+    pub(crate) use reason::WaitReason;
+
+    pub(crate) mod timers {
+        pub(crate) use crate::select_world::Timer;
+    }
 }
 
 #[path = "../../../runtime/src/sync"]
@@ -42,6 +50,46 @@ mod gmp {
 mod sync {
     pub(crate) mod permits;
     pub(crate) mod rw_word;
+    pub(crate) mod spin;
+    pub(crate) mod sudog;
+}
+
+/// What a select stands on, made of [`select_world`]; `search` itself is the runtime's.
+mod proc {
+    pub(crate) use crate::select_world::{Entered, gopark, goready};
+
+    pub(crate) mod park {
+        pub(crate) use crate::select_world::note_place;
+    }
+
+    pub(crate) mod timer {
+        pub(crate) use crate::select_world::{arm_on_g0, goroutine_of};
+    }
+}
+
+#[path = "../../../runtime/src/channel"]
+mod channel {
+    #[path = "select"]
+    #[allow(dead_code, reason = "a model uses a part of each file")]
+    pub(crate) mod select {
+        pub(crate) mod search;
+
+        pub(crate) mod operation {
+            pub(crate) use crate::select_world::{Attempt, Operation};
+        }
+    }
+
+    pub(crate) mod buffer {
+        pub(crate) use crate::select_world::Spent;
+    }
+
+    pub(crate) mod promise {
+        pub(crate) use crate::select_world::Right;
+    }
+
+    pub(crate) mod transfer {
+        pub(crate) use crate::select_world::{Limit, Patience};
+    }
 }
 
 mod claim_model;
@@ -51,10 +99,18 @@ mod park_model;
 mod permits_model;
 mod runq_model;
 mod rw_model;
+mod select_model;
+mod select_world;
 
 /// Runs `scenario` in all interleavings with at most two preemptions, or as many as `LOOM_MAX_PREEMPTIONS` says.
 fn explore(scenario: impl Fn() + Send + Sync + 'static) {
+    explore_up_to(2, scenario);
+}
+
+/// The same with another bound. One, where two threads may spin for a lock at a time: loom is not fair, and with a second preemption it
+/// lets them spin while the holder stands still, until it gives up.
+fn explore_up_to(preemptions: usize, scenario: impl Fn() + Send + Sync + 'static) {
     let mut builder = loom::model::Builder::new();
-    builder.preemption_bound = builder.preemption_bound.or(Some(2));
+    builder.preemption_bound = builder.preemption_bound.or(Some(preemptions));
     builder.check(scenario);
 }

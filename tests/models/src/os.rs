@@ -1,4 +1,4 @@
-//! The futex and the clock that the note stands on.
+//! The futex and the clock that the note stands on, and the pauses of the spinning lock.
 //!
 //! *What.* A sleeper looks at the word under the table's lock, as the kernel does under its bucket lock, and waits on a condition
 //! variable; loom reports a sleeper that nobody wakes as a deadlock. A wait with a time-out ends at once and moves the clock to its
@@ -51,4 +51,20 @@ pub(crate) fn futex_wake(_word: &AtomicU32, _count: u32) {
 /// The model's clock.
 pub(crate) fn nanotime() -> i64 {
     *TABLE.lock().unwrap()
+}
+
+/// Time passes.
+pub(crate) fn advance_to(time: i64) {
+    let mut now = TABLE.lock().unwrap();
+    *now = time.max(*now);
+}
+
+/// A pause of the spinning lock: lets the others go on.
+pub(crate) fn cpu_relax(_rounds: u32) {
+    loom::hint::spin_loop();
+}
+
+/// The same.
+pub(crate) fn yield_cpu() {
+    loom::thread::yield_now();
 }

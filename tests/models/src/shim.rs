@@ -106,6 +106,16 @@ macro_rules! number {
             ) -> Result<$number, $number> {
                 self.word().compare_exchange(from, to, won, lost)
             }
+
+            pub(crate) fn compare_exchange_weak(
+                &self,
+                from: $number,
+                to: $number,
+                won: Ordering,
+                lost: Ordering,
+            ) -> Result<$number, $number> {
+                self.word().compare_exchange_weak(from, to, won, lost)
+            }
         }
 
         impl fmt::Debug for $name {

