@@ -4,7 +4,8 @@
 //!
 //! *Why here.* A goroutine can be chosen while the commit of its park still frees locks; no test on a machine can be trusted to meet that.
 //!
-//! *Invariants.* SE1 to SE3 of `channel::select::search`, SU1 to SU5 of `sync::sudog`.
+//! *Invariants.* SE1 to SE3 of `channel::select::search`, SU1 to SU5 of `sync::sudog`. Not seen here is a commit that looks at the frame after its last
+//! unlock (SE2): a frame that is gone can still be read in a model.
 //!
 //! *Locks.* Those of the channels.
 //!
@@ -61,7 +62,7 @@ fn channels() -> Arc<[Chan; 2]> {
     Arc::new([Chan::new(), Chan::new()])
 }
 
-/// Fails if a dequeuer claims with a store instead of the CAS, and if a select does not leave the queues of the cases that lost.
+/// Fails if the channels are locked in the order of the cases.
 #[test]
 fn two_selects_over_two_channels_meet_on_one() {
     explore(|| {
@@ -98,7 +99,8 @@ fn two_selects_over_one_channel_meet() {
     });
 }
 
-/// One channel is closed, and a value is offered on the other: one of the two ends the select.
+/// One channel is closed, and a value is offered on the other: one of the two ends the select. Fails if a dequeuer claims
+/// with a store instead of the CAS.
 #[test]
 fn a_select_meets_a_close_and_a_value() {
     for close_first in [true, false] {
@@ -141,7 +143,8 @@ fn a_sending_select_meets_a_close() {
     });
 }
 
-/// A value and the end of the time: the sender knows which was first. Fails if the timer readies without a claim.
+/// A value and the end of the time: the sender knows which was first. Fails if the timer readies without a claim, and
+/// if a select does not leave the queues of the cases that lost.
 #[test]
 fn a_select_meets_its_time_limit_and_a_value() {
     for value_first in [true, false] {
