@@ -134,6 +134,8 @@ fn nonblock_sees_what_is_there() {
     });
 }
 
+type Make = fn() -> (Sender<i32>, Receiver<i32>);
+
 /// What blocks and what does not, for channels of all kinds.
 #[test]
 fn the_table_of_what_blocks() {
@@ -159,7 +161,7 @@ fn the_table_of_what_blocks() {
     }
     with_procs(1, || {
         let mut held = Vec::new();
-        let table: [(fn() -> (Sender<i32>, Receiver<i32>), bool, bool); 4] =
+        let table: [(Make, bool, bool); 4] =
             [(|| bounded(0), true, true), (closed, false, false), (full, true, false), (|| bounded(1), false, true)];
         for (make, send_blocks, recv_blocks) in table {
             let ((tx, rx), (sender, receiver), (other, another)) = (make(), make(), make());
