@@ -24,7 +24,8 @@
 //! ```text
 //! 9  rt0                            from the first instruction to goroutine 1, and the exit; library mode
 //! 8  task runtime thread debug      spawn and join, control, the mirror of std::thread, looking inside
-//! 7  channel sync time              what blocks a goroutine
+//! 8  time context                   what may start goroutines on the way: timers, deadlines
+//! 7  channel sync                   what blocks a goroutine
 //! 6  sysmon bgsweep                 the caretakers
 //! 5  proc                           the verbs of the scheduler
 //! 3  gmp                            its nouns: G, M, P
@@ -49,6 +50,7 @@ mod sysmon;
 mod task;
 
 pub mod channel;
+pub mod context;
 pub mod debug;
 pub mod runtime;
 pub mod sync;

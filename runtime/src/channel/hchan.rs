@@ -54,7 +54,7 @@ pub(crate) struct Hchan<T> {
 
 // SAFETY: what moves with a channel are the values in it, which are Send.
 unsafe impl<T: Send> Send for Hchan<T> {}
-// SAFETY: shared access hands values from thread to thread, which T: Send permits; the buffer and the queues are reached only through `Locked`,
+// SAFETY: shared access hands values from thread to thread, which T: Send permits; the buffer, the queues and the clock are reached only through `Locked`,
 // and the lock orders one holder's accesses before the next one's.
 unsafe impl<T: Send> Sync for Hchan<T> {}
 
@@ -79,7 +79,7 @@ impl<T> Hchan<T> {
 
     /// A channel that a clock fills, with one value at a time.
     pub(super) fn clocked(clock: Clock<T>) -> Hchan<T> {
-        let mut chan = Hchan::over(Buffer::ring(0), 1, CLOCK);
+        let mut chan = Hchan::over(Buffer::ring(0), usize::from(clock.shows()), CLOCK);
         chan.clock = Some(Box::new(clock));
         chan
     }
@@ -128,7 +128,7 @@ impl<T> Hchan<T> {
     /// Values that can be received, as of some moment.
     #[inline(always)]
     pub(super) fn count(&self) -> usize {
-        self.clock().map_or_else(|| self.len(), |clock| usize::from(clock.is_due(os::nanotime())))
+        self.clock().map_or_else(|| self.len(), |clock| usize::from(clock.shows() && clock.is_due(os::nanotime())))
     }
 
     /// Values in the buffer, as of some moment.

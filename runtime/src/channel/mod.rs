@@ -34,10 +34,10 @@
 // *Why here.* Floor 7: what blocks a goroutine. A handle (`sender`, `receiver`, `iter`) is a share (`half`) of a channel (`hchan`), which holds values
 // (`buffer`) and waiters (`sync::sudog`); `transfer` moves a value, `promise` the right to send one, `clock` makes values of the time; `select` chooses.
 //
-// *Invariants.* CH1-CH4, BU1-BU4, SU1-SU5, HA1, HA2, TR1, PR1, CK1, SE1-SE3, OP1, AR1, DY1, PL1 in those files. *Locks.* The channel's. *Go:* chan.go.
+// *Invariants.* CH1-CH4, BU1-BU4, SU1-SU5, HA1, HA2, TR1, PR1, CK1, CK2, SE1-SE3, OP1, AR1, DY1, PL1 in those files. *Locks.* The channel's. *Go:* chan.go.
 
 mod buffer;
-mod clock;
+pub(crate) mod clock;
 mod error;
 mod half;
 mod hchan;

@@ -18,6 +18,7 @@ use crate::channel::half::Half;
 use crate::channel::hchan::NEVER;
 use crate::channel::iter::{IntoIter, Iter, TryIter};
 use crate::channel::transfer::{Missed, Patience};
+use crate::sync::cancel::Cancel;
 
 /// The receiving side of a channel; clones receive from the same channel, each value going to one of them.
 ///
@@ -137,6 +138,11 @@ impl<T> Receiver<T> {
     #[track_caller]
     pub fn recv_deadline(&self, deadline: Instant) -> Result<T, RecvTimeoutError> {
         self.half.recv(Patience::Until(deadline), Location::caller()).map_err(timed)
+    }
+
+    /// As [`Receiver::recv`], until `cancel` ends: then `Timeout`.
+    pub(crate) fn recv_within(&self, cancel: &Cancel, at: &'static Location<'static>) -> Result<T, RecvTimeoutError> {
+        self.half.recv(Patience::Within(cancel), at).map_err(timed)
     }
 
     /// Receives until the channel is empty, and closed or without senders.

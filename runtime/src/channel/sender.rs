@@ -16,6 +16,7 @@ use std::time::Instant;
 use crate::channel::error::{SendError, SendTimeoutError, TrySendError};
 use crate::channel::half::Half;
 use crate::channel::transfer::{Patience, Unsent};
+use crate::sync::cancel::Cancel;
 
 /// The sending side of a channel; clones send into the same channel.
 ///
@@ -141,6 +142,21 @@ impl<T> Sender<T> {
     #[track_caller]
     pub fn send_deadline(&self, value: T, deadline: Instant) -> Result<(), SendTimeoutError<T>> {
         self.half.send(value, Patience::Until(deadline), Location::caller()).map_err(timed)
+    }
+
+    /// As [`Sender::send`], until `cancel` ends: then `Timeout`.
+    pub(crate) fn send_within(
+        &self,
+        value: T,
+        cancel: &Cancel,
+        at: &'static Location<'static>,
+    ) -> Result<(), SendTimeoutError<T>> {
+        self.half.send(value, Patience::Within(cancel), at).map_err(timed)
+    }
+
+    /// Closes the channel unless it is closed.
+    pub(crate) fn disconnect(&self) {
+        self.half.disconnect();
     }
 
     /// Closes the channel, for all handles of both sides.

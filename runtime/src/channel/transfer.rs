@@ -27,11 +27,12 @@ use crate::gmp::WaitReason;
 use crate::os;
 use crate::proc::park::{check_goexit, note_place};
 use crate::proc::{Entered, enter, enter_preemptible};
+use crate::sync::cancel::{self, Bounds, Cancel, Ending};
 use crate::sync::sudog::{self, Claimed, Ended, Sudog, WaitQueue};
 
 /// How long an operation may wait.
 #[derive(Clone, Copy)]
-pub(super) enum Patience {
+pub(super) enum Patience<'a> {
     /// Not at all.
     None,
     /// For a while.
@@ -42,43 +43,59 @@ pub(super) enum Patience {
     At(i64),
     /// For as long as it takes.
     Endless,
+    /// Until something else ends.
+    Within(&'a Cancel),
 }
 
 /// What remains of a patience when the operation has to wait.
 #[derive(Clone, Copy)]
-pub(super) enum Limit {
+pub(super) enum Limit<'a> {
     /// It may not wait.
     Passed,
     /// Time of the monotonic clock, ns.
     At(i64),
     /// It may wait for good.
     Never,
+    /// Something else may end it.
+    Within(&'a Cancel),
 }
 
-impl Limit {
+impl<'a> Limit<'a> {
     /// The time limit, if there is one that has not passed.
     pub(super) fn until(self) -> Option<i64> {
         match self {
             Limit::At(when) => Some(when),
-            Limit::Passed | Limit::Never => None,
+            Limit::Passed | Limit::Never | Limit::Within(_) => None,
         }
     }
 
     /// The limit as a patience, for another try.
-    pub(super) fn patience(self) -> Patience {
+    pub(super) fn patience(self) -> Patience<'a> {
         match self {
             Limit::Passed => Patience::None,
             Limit::At(when) => Patience::At(when),
             Limit::Never => Patience::Endless,
+            Limit::Within(cancel) => Patience::Within(cancel),
+        }
+    }
+
+    /// The limit as the bounds of a wait; None if there may be none.
+    pub(super) fn bounds(self) -> Option<Bounds<'a>> {
+        match self {
+            Limit::Passed => None,
+            Limit::At(when) => Some(Bounds { when: Some(when), cancel: None }),
+            Limit::Never => Some(Bounds::default()),
+            Limit::Within(cancel) => Some(Bounds { when: None, cancel: Some(cancel) }),
         }
     }
 }
 
-impl Patience {
-    pub(super) fn limit(self) -> Limit {
+impl<'a> Patience<'a> {
+    pub(super) fn limit(self) -> Limit<'a> {
         let wait = match self {
             Patience::None => return Limit::Passed,
             Patience::Endless => return Limit::Never,
+            Patience::Within(cancel) => return Limit::Within(cancel),
             Patience::At(when) if when <= os::nanotime() => return Limit::Passed,
             Patience::At(when) => return Limit::At(when),
             Patience::For(wait) => wait,
@@ -103,7 +120,7 @@ impl Patience {
 
 /// A value that was not sent.
 pub(super) enum Unsent<T> {
-    /// There was no room in time.
+    /// There was no room in time, or before the end of what the operation waited within.
     NoRoom(T),
     /// The channel is closed.
     Closed(T),
@@ -111,7 +128,7 @@ pub(super) enum Unsent<T> {
 
 /// Why nothing was received.
 pub(super) enum Missed {
-    /// Nothing came in time.
+    /// Nothing came in time, or before the end of what the operation waited within.
     Nothing,
     /// The channel is closed and empty.
     Closed,
@@ -132,7 +149,12 @@ enum Offer {
 impl<T> Hchan<T> {
     /// Sends a value.
     #[inline(always)]
-    pub(super) fn send(&self, value: T, patience: Patience, at: &'static Location<'static>) -> Result<(), Unsent<T>> {
+    pub(super) fn send(
+        &self,
+        value: T,
+        patience: Patience<'_>,
+        at: &'static Location<'static>,
+    ) -> Result<(), Unsent<T>> {
         let inside = patience.enter();
         let locked = self.lock();
         if locked.is_between() && !locked.is_closed() && locked.buffer().can_write() {
@@ -150,7 +172,7 @@ impl<T> Hchan<T> {
         inside: Entered,
         locked: Locked<'_, T>,
         value: T,
-        patience: Patience,
+        patience: Patience<'_>,
         at: &'static Location<'static>,
     ) -> Result<(), Unsent<T>> {
         let value = ManuallyDrop::new(value);
@@ -206,7 +228,12 @@ impl<T> Hchan<T> {
     /// The writer needs a block: allocates one outside of the runtime and starts again.
     #[cold]
     #[inline(never)]
-    fn send_with_block(&self, value: T, patience: Patience, at: &'static Location<'static>) -> Result<(), Unsent<T>> {
+    fn send_with_block(
+        &self,
+        value: T,
+        patience: Patience<'_>,
+        at: &'static Location<'static>,
+    ) -> Result<(), Unsent<T>> {
         let block = Block::new();
         let inside = enter();
         let locked = self.lock();
@@ -224,23 +251,25 @@ impl<T> Hchan<T> {
         inside: Entered,
         locked: Locked<'_, T>,
         value: ManuallyDrop<T>,
-        patience: Patience,
+        patience: Patience<'_>,
         at: &'static Location<'static>,
     ) -> Result<(), Unsent<T>> {
         let elem = (&raw const *value).cast_mut().cast::<()>();
-        let outcome = self.wait(&inside, locked, &self.sendq, elem, WaitReason::ChanSend, patience.limit(), at);
-        match outcome {
+        let Some(bounds) = patience.limit().bounds() else {
+            return Err(Unsent::NoRoom(ManuallyDrop::into_inner(value)));
+        };
+        match self.wait(&inside, locked, &self.sendq, elem, WaitReason::ChanSend, bounds, at) {
             // The receiver has moved the value out (TR1).
             Waited::Success => Ok(()),
             // Receivers do not let senders down, so this is never `Again`.
             Waited::Closed | Waited::Again => Err(Unsent::Closed(ManuallyDrop::into_inner(value))),
-            Waited::TimedOut => Err(Unsent::NoRoom(ManuallyDrop::into_inner(value))),
+            Waited::InVain => Err(Unsent::NoRoom(ManuallyDrop::into_inner(value))),
         }
     }
 
     /// Receives a value.
     #[inline(always)]
-    pub(super) fn recv(&self, patience: Patience, at: &'static Location<'static>) -> Result<T, Missed> {
+    pub(super) fn recv(&self, patience: Patience<'_>, at: &'static Location<'static>) -> Result<T, Missed> {
         let inside = patience.enter();
         let locked = self.lock();
         if locked.is_between() && locked.buffer().can_read() {
@@ -254,7 +283,7 @@ impl<T> Hchan<T> {
         &self,
         inside: Entered,
         locked: Locked<'_, T>,
-        patience: Patience,
+        patience: Patience<'_>,
         at: &'static Location<'static>,
     ) -> Result<T, Missed> {
         if locked.len() != 0 {
@@ -325,17 +354,18 @@ impl<T> Hchan<T> {
         &self,
         inside: Entered,
         locked: Locked<'_, T>,
-        patience: Patience,
+        patience: Patience<'_>,
         at: &'static Location<'static>,
     ) -> Result<T, Missed> {
         let mut place = MaybeUninit::<T>::uninit();
         let limit = patience.limit();
         let reason = if self.has(NEVER) { WaitReason::ChanReceiveNil } else { WaitReason::ChanReceive };
-        match self.wait(&inside, locked, &self.recvq, place.as_mut_ptr().cast(), reason, limit, at) {
+        let Some(bounds) = limit.bounds() else { return Err(Missed::Nothing) };
+        match self.wait(&inside, locked, &self.recvq, place.as_mut_ptr().cast(), reason, bounds, at) {
             // SAFETY: success means that a sender has written the value.
             Waited::Success => Ok(unsafe { place.assume_init() }),
             Waited::Closed => Err(Missed::Closed),
-            Waited::TimedOut => Err(Missed::Nothing),
+            Waited::InVain => Err(Missed::Nothing),
             Waited::Again => {
                 drop(inside);
                 self.recv(limit.patience(), at)
@@ -351,7 +381,7 @@ impl<T> Hchan<T> {
         clock: &Clock<T>,
         inside: Entered,
         mut locked: Locked<'a, T>,
-        patience: Patience,
+        patience: Patience<'_>,
         at: &'static Location<'static>,
     ) -> Result<T, Missed> {
         let (since, limit) = (os::nanotime(), patience.limit());
@@ -360,16 +390,17 @@ impl<T> Hchan<T> {
             if let Some(value) = clock.take(now, since) {
                 return Ok(value);
             }
-            let until = match (limit, clock.due()) {
-                (Limit::At(when), _) if when <= now => return Err(Missed::Nothing),
-                (Limit::Passed, _) => return Err(Missed::Nothing),
-                (Limit::At(when), Some(due)) => Limit::At(due.min(when)),
-                (Limit::Never, Some(due)) => Limit::At(due),
-                (limit, None) => limit,
+            let bounds = match limit {
+                Limit::At(when) if when <= now => None,
+                Limit::Within(cancel) if cancel.is_ended() => None,
+                limit => limit.bounds(),
             };
-            let nowhere = NonNull::<T>::dangling().as_ptr().cast();
-            // Nobody sends: this ends by the time or by a close.
-            if let Waited::Closed = self.wait(&inside, locked, &self.recvq, nowhere, WaitReason::ChanReceive, until, at)
+            let bounds = bounds.ok_or(Missed::Nothing)?;
+            let when = bounds.when.into_iter().chain(clock.due()).min();
+            let (bounds, nowhere) = (Bounds { when, ..bounds }, NonNull::<T>::dangling().as_ptr().cast());
+            // Nobody sends: this ends by the bounds, by a close, or because the clock was set.
+            if let Waited::Closed =
+                self.wait(&inside, locked, &self.recvq, nowhere, WaitReason::ChanReceive, bounds, at)
             {
                 return Err(Missed::Closed);
             }
@@ -379,38 +410,35 @@ impl<T> Hchan<T> {
 
     /// Queues the caller and parks it.
     #[inline(always)]
-    #[expect(clippy::too_many_arguments, reason = "the two callers differ in all of them")]
-    fn wait(
+    #[expect(clippy::too_many_arguments, reason = "the callers differ in all of them")]
+    pub(super) fn wait(
         &self,
         inside: &Entered,
         locked: Locked<'_, T>,
         queue: &WaitQueue,
         elem: *mut (),
         reason: WaitReason,
-        limit: Limit,
+        bounds: Bounds<'_>,
         at: &'static Location<'static>,
     ) -> Waited {
-        if let Limit::Passed = limit {
-            return Waited::TimedOut;
-        }
-        let until = limit.until();
         note_place(inside, at);
-        let sg = Sudog::new(inside.g(), elem, until.is_some());
+        let sg = Sudog::new(inside.g(), elem, !bounds.are_none());
         // SAFETY: the channel is locked, and `sg` stays on this frame, which does not end before it has left the queue: readied by a dequeuer, or
         // removed below.
         unsafe { queue.push_back(&sg) };
-        let in_time = match until {
-            None => {
+        let served = match bounds {
+            Bounds { when: None, cancel: None } => {
                 sudog::park(inside, locked.keep(), reason);
                 true
             }
-            Some(when) => sudog::park_until(inside, locked.keep(), reason, when),
+            Bounds { when: Some(when), cancel: None } => sudog::park_until(inside, locked.keep(), reason, when),
+            _ => cancel::park_queued(inside, bounds, locked.keep(), reason) == Ending::Served,
         };
-        if !in_time {
+        if !served {
             let _locked = self.lock();
             // SAFETY: the channel is locked, and `sg` was in this queue only.
             unsafe { queue.remove(&sg) };
-            return Waited::TimedOut;
+            return Waited::InVain;
         }
         match sg.ended() {
             Ended::Done => Waited::Success,
@@ -421,11 +449,12 @@ impl<T> Hchan<T> {
 }
 
 /// How a wait ended.
-enum Waited {
+pub(super) enum Waited {
     Success,
     Closed,
-    TimedOut,
-    /// A selecting sender had claimed the receiver, and did not send.
+    /// Its bounds have ended it.
+    InVain,
+    /// It was readied without anything, and has to look again.
     Again,
 }
 

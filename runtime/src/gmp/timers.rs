@@ -211,6 +211,13 @@ impl TimerHeap {
         self.entries.lock().len()
     }
 
+    /// Whether any entry stands for a timer that will fire, and is not a leftover of a cancelled one.
+    pub(crate) fn has_armed(&self) -> bool {
+        let entries = self.entries.lock();
+        // SAFETY: as in `pop_due`.
+        entries.iter().any(|entry| unsafe { entry.timer.as_ref() }.state.load(Ordering::Relaxed) & ARMED != 0)
+    }
+
     /// Takes the next thing that is due by `now` off the heap.
     pub(crate) fn pop_due(&self, now: i64) -> Top {
         let mut entries = self.entries.lock();

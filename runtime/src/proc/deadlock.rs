@@ -17,7 +17,7 @@ use crate::base::mapvec::MapVec;
 use crate::gmp::sched::Shared;
 use crate::gmp::{GPtr, SCHED};
 use crate::proc::newproc::{DONE, JOIN_FLAGS};
-use crate::proc::{findrunnable, foreign, goready, wake};
+use crate::proc::{foreign, goready, wake};
 
 /// What to do when everybody is asleep.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -80,7 +80,8 @@ pub(crate) fn confirm() -> bool {
             return false;
         }
     }
-    if findrunnable::earliest() != 0 || SCHED.external_wakers.load(Ordering::Relaxed) != 0 {
+    // Not `earliest`: what is left of a cancelled timer wakes nobody, and may be due in years.
+    if SCHED.ps().any(|pp| pp.timers.has_armed()) || SCHED.external_wakers.load(Ordering::Relaxed) != 0 {
         // Whoever wakes later goes to sleep later, and suspects again.
         SUSPECTED.store(false, Ordering::Relaxed);
         return false;

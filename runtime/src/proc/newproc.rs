@@ -29,6 +29,11 @@ pub(crate) const NO_HANDLE: usize = 2;
 /// `join` bit: the goroutine is off its stack for good.
 pub(crate) const GONE: usize = 4;
 
+/// `join` bit: the waiter may be readied by others, too, so it has to be claimed.
+pub(crate) const CLAIM: usize = 8;
+/// `join` bit: the goroutine is done with the waiter that had to be claimed.
+pub(crate) const PASSED: usize = 16;
+
 /// The bits of the `join` word that are not the waiter's address.
 pub(crate) const JOIN_FLAGS: usize = 0xff;
 
@@ -58,6 +63,19 @@ pub(crate) struct Spec {
 /// - With `words` in the slot, `spec.entry` may be called once with the G, on any thread.
 #[inline]
 pub(crate) unsafe fn newproc(inside: &Entered, spec: &Spec, words: &[MaybeUninit<usize>; SLOT_WORDS]) -> GPtr {
+    // SAFETY: the caller says so.
+    let gp = unsafe { prepare(inside, spec, words) };
+    launch(inside.p(), gp);
+    gp
+}
+
+/// Makes a goroutine that does not exist for others yet: `launch` queues it, `discard` takes it back. It stays dead until then, and in no list.
+///
+/// # Safety
+///
+/// - As for `newproc`.
+#[inline(always)]
+pub(crate) unsafe fn prepare(inside: &Entered, spec: &Spec, words: &[MaybeUninit<usize>; SLOT_WORDS]) -> GPtr {
     let pp = inside.p();
     let gp = gfget(pp);
     gp.flags.store(spec.flags, Ordering::Relaxed);
@@ -74,10 +92,16 @@ pub(crate) unsafe fn newproc(inside: &Entered, spec: &Spec, words: &[MaybeUninit
     gp.id.store(goid::next(pp), Ordering::Relaxed);
     // SAFETY: the G is dead and was taken off its list, so nobody else knows it.
     unsafe { *gp.slot.get() = *words };
+    gp
+}
+
+/// Queues a prepared goroutine as the next to run; `pp` is the caller's.
+#[inline(always)]
+pub(crate) fn launch(pp: Option<PPtr>, gp: GPtr) {
     gp.status.dead_to_runnable();
     match pp {
         Some(pp) => {
-            if spec.flags & flag::SYSTEM == 0 {
+            if !gp.has(flag::SYSTEM) {
                 P::count(&pp.spawned);
             }
             queue::runqput(pp, gp, true);
@@ -86,13 +110,21 @@ pub(crate) unsafe fn newproc(inside: &Entered, spec: &Spec, words: &[MaybeUninit
             }
         }
         None => {
-            if spec.flags & flag::SYSTEM == 0 {
+            if !gp.has(flag::SYSTEM) {
                 SCHED.foreign_spawned.fetch_add(1, Ordering::Relaxed);
             }
             queue::inject(gp);
         }
     }
-    gp
+}
+
+/// Takes a prepared goroutine back that is not to run; returns what its slot holds.
+pub(crate) fn discard(inside: &Entered, gp: GPtr) -> [MaybeUninit<usize>; SLOT_WORDS] {
+    // SAFETY: it was never queued, so its slot is the caller's (G4).
+    let words = unsafe { *gp.slot.get() };
+    gp.entry.set(None);
+    recycle(inside.p(), gp);
+    words
 }
 
 /// A dead G of the P's list, or of the central one.

@@ -7,14 +7,14 @@
 //!
 //! *Invariants.* T1-T3. *Locks.* The heaps' own.
 //!
-//! *Go:* `checkTimers`, `runtimer`, `time.Sleep`'s `goroutineReady`.
+//! *Go:* `checkTimers`, `runtimer`, `time.Sleep`'s `goroutineReady`, `goFunc`.
 
 use core::mem::offset_of;
 use core::ptr::NonNull;
 use core::sync::atomic::{AtomicI64, Ordering};
 
 use crate::gmp::timers::{Timer, TimerCallback, Top};
-use crate::gmp::{G, GPtr, PPtr, SCHED, gslab};
+use crate::gmp::{G, GPtr, PPtr, SCHED, gslab, m};
 use crate::os;
 use crate::proc::{Entered, OnG0, goready, newproc, wake};
 
@@ -98,6 +98,14 @@ pub(crate) fn ready_sleeper(timer: NonNull<Timer>, _now: i64) {
     // SAFETY: the timer is part of a G, which is never freed. After this the callback does not touch it any more.
     unsafe { timer.as_ref() }.fired();
     goready(gp);
+}
+
+/// Callback of a goroutine that was prepared to start at a time.
+pub(crate) fn launch_prepared(timer: NonNull<Timer>, _now: i64) {
+    let gp = goroutine_of(timer);
+    // SAFETY: the timer is part of a G, which is never freed.
+    unsafe { timer.as_ref() }.fired();
+    newproc::launch(m::current().and_then(|mp| mp.p()), gp);
 }
 
 /// Bytes that the slabs of Gs take, for the statistics.

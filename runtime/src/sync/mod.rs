@@ -11,8 +11,8 @@
 // *Why here.* Floor 7: what blocks a goroutine. `sudog` and `spin` are shared with the channels; `queue` is `spin` and `sudog` behind an interface
 // without unsafe code, in which all primitives wait but the channels.
 //
-// *Invariants.* SP1-SP3, SU1-SU4, QU1-QU4, SE1, WG1, WG2, MU1-MU5, RW1-RW3, RX1, RX2, RE1, RE2, RL1, RL2, CV1-CV3, BA1, ON1, ON2, OL1, LL1, LL2, PE1, PE2, SM1,
-// PL1, PL2, PS1-PS3 in those files. *Locks.* See each file. *Go:* package sync.
+// *Invariants.* SP1-SP3, SU1-SU4, CA1-CA4, QU1-QU4, SE1, WG1-WG3, MU1-MU5, RW1-RW3, RX1, RX2, RE1, RE2, RL1, RL2, CV1-CV3, BA1, ON1, ON2, OL1, LL1, LL2, PE1, PE2,
+// SM1, PL1, PL2, PS1-PS3 in those files. *Locks.* See each file. *Go:* package sync.
 
 mod barrier;
 mod condvar;
@@ -32,6 +32,7 @@ mod sema;
 mod semaphore;
 mod wait_group;
 
+pub(crate) mod cancel;
 pub(crate) mod pool_sweep;
 pub(crate) mod queue;
 pub(crate) mod spin;

@@ -18,6 +18,7 @@ use std::sync::{LockResult, TryLockError, TryLockResult};
 use std::thread;
 
 use crate::gmp::WaitReason;
+use crate::sync::cancel::Cancel;
 use crate::sync::poison::Poison;
 use crate::sync::raw_mutex::RawMutex;
 
@@ -103,6 +104,15 @@ impl<T: ?Sized> Mutex<T> {
     pub fn lock(&self) -> LockResult<MutexGuard<'_, T>> {
         self.raw.lock(WaitReason::MutexLock, Location::caller());
         self.guard()
+    }
+
+    /// Takes the lock; None if `cancel` has ended before.
+    pub(crate) fn lock_within(
+        &self,
+        cancel: &Cancel,
+        at: &'static Location<'static>,
+    ) -> Option<LockResult<MutexGuard<'_, T>>> {
+        self.raw.lock_within(WaitReason::MutexLock, cancel, at).then(|| self.guard())
     }
 
     /// Takes the lock if it is free and nobody is starving for it.

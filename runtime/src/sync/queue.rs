@@ -22,6 +22,7 @@ use core::ptr;
 use crate::gmp::WaitReason;
 use crate::proc::Entered;
 use crate::proc::park::note_place;
+use crate::sync::cancel::{self, Bounds, Cancel, Ending};
 use crate::sync::spin::SpinLock;
 use crate::sync::sudog::{self, Claimed, Claims, Sudog, WaitQueue};
 
@@ -43,13 +44,15 @@ impl<S> RefUnwindSafe for Queue<S> {}
 
 /// How somebody waits.
 #[derive(Clone, Copy)]
-pub(crate) struct Wait {
+pub(crate) struct Wait<'a> {
     /// Shown by dumps.
     pub(crate) reason: WaitReason,
     /// The call that waits.
     pub(crate) at: &'static Location<'static>,
     /// When the wait ends at the latest, on the monotonic clock, ns.
     pub(crate) until: Option<i64>,
+    /// What ends the wait by its own end.
+    pub(crate) cancel: Option<&'a Cancel>,
     /// For the dequeuer.
     pub(crate) tag: usize,
     /// Before those who came earlier.
@@ -62,7 +65,7 @@ pub(crate) struct Wait {
 pub(crate) enum Waited {
     /// A dequeuer woke the waiter.
     Woken,
-    /// The time was up, and no dequeuer had the waiter.
+    /// The time was up, or the wait was cancelled, and no dequeuer had the waiter.
     TimedOut,
 }
 
@@ -86,10 +89,19 @@ pub(crate) enum Notified {
     Coming,
 }
 
-impl Wait {
+impl<'a> Wait<'a> {
     /// A wait for good, behind the others.
-    pub(crate) fn new(reason: WaitReason, at: &'static Location<'static>) -> Wait {
-        Wait { reason, at, until: None, tag: 0, in_front: false }
+    pub(crate) fn new(reason: WaitReason, at: &'static Location<'static>) -> Wait<'a> {
+        Wait { reason, at, until: None, cancel: None, tag: 0, in_front: false }
+    }
+
+    /// A wait that these may end.
+    pub(crate) fn within(reason: WaitReason, at: &'static Location<'static>, bounds: Bounds<'a>) -> Wait<'a> {
+        Wait { until: bounds.when, cancel: bounds.cancel, ..Wait::new(reason, at) }
+    }
+
+    fn bounds(&self) -> Bounds<'a> {
+        Bounds { when: self.until, cancel: self.cancel }
     }
 }
 
@@ -165,9 +177,9 @@ impl<'a, S> Locked<'a, S> {
     }
 
     /// Queues the caller and parks it; the lock is given back on the way, when a dequeuer can find it. After a time-out the lock is held again.
-    pub(crate) fn wait(self, inside: &'a Entered, how: &Wait) -> (Waited, Option<Locked<'a, S>>) {
+    pub(crate) fn wait(self, inside: &'a Entered, how: &Wait<'_>) -> (Waited, Option<Locked<'a, S>>) {
         note_place(inside, how.at);
-        let sg = Sudog::new(inside.g(), ptr::without_provenance_mut(how.tag), how.until.is_some());
+        let sg = Sudog::new(inside.g(), ptr::without_provenance_mut(how.tag), !how.bounds().are_none());
         let queue = self.queue;
         // SAFETY: locked, and the sudog stays on this frame until it has left the queue (QU2).
         unsafe { if how.in_front { queue.waiters.push_front(&sg) } else { queue.waiters.push_back(&sg) } };
@@ -175,9 +187,9 @@ impl<'a, S> Locked<'a, S> {
     }
 
     /// Queues the caller, gives the lock back, does `first`, and parks unless it was notified meanwhile. `first` does not park.
-    pub(crate) fn wait_after(self, inside: &'a Entered, how: &Wait, first: impl FnOnce()) -> Waited {
+    pub(crate) fn wait_after(self, inside: &'a Entered, how: &Wait<'_>, first: impl FnOnce()) -> Waited {
         let stage = Cell::new(Stage::Coming);
-        let sg = Sudog::new(inside.g(), (&raw const stage).cast_mut().cast(), how.until.is_some());
+        let sg = Sudog::new(inside.g(), (&raw const stage).cast_mut().cast(), !how.bounds().are_none());
         let queue = self.queue;
         // SAFETY: locked, and the sudog stays on this frame until it has left the queue (QU2).
         unsafe { queue.waiters.push_back(&sg) };
@@ -193,14 +205,18 @@ impl<'a, S> Locked<'a, S> {
     }
 
     /// Parks the caller, whose sudog is queued.
-    fn park(self, inside: &'a Entered, how: &Wait, sg: &Sudog) -> (Waited, Option<Locked<'a, S>>) {
+    fn park(self, inside: &'a Entered, how: &Wait<'_>, sg: &Sudog) -> (Waited, Option<Locked<'a, S>>) {
         let queue = self.queue;
         mem::forget(self);
-        let Some(when) = how.until else {
-            sudog::park(inside, &queue.lock, how.reason);
-            return (Waited::Woken, None);
+        let was_woken = match how.bounds() {
+            Bounds { when: None, cancel: None } => {
+                sudog::park(inside, &queue.lock, how.reason);
+                true
+            }
+            Bounds { when: Some(when), cancel: None } => sudog::park_until(inside, &queue.lock, how.reason, when),
+            bounds => cancel::park_queued(inside, bounds, &queue.lock, how.reason) == Ending::Served,
         };
-        if sudog::park_until(inside, &queue.lock, how.reason, when) {
+        if was_woken {
             return (Waited::Woken, None);
         }
         let locked = queue.lock(inside);

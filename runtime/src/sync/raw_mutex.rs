@@ -17,7 +17,8 @@
 //!
 //! *Invariants.* MU1. The value is touched by the holder of `LOCKED` only, or, while STARVING is set and `LOCKED` is not, by nobody. MU2. A unit of
 //! `WAITER` is added before the sleep and taken away by the unlocker that wakes (normal) or by the woken (starving). MU3. `sema` holds a wake-up
-//! only for a waiter that is counted and on its way to sleep.
+//! only for a waiter that is counted and on its way to sleep. MU5. A waiter that is cancelled counts itself out, unless a wake-up or a hand-over is on its way that no
+//! other waiter is counted for: that one it takes.
 //!
 //! *Locks.* The semaphore's, rank 1.
 //!
@@ -32,7 +33,8 @@ use crate::gmp::{SCHED, WaitReason, m};
 use crate::os;
 use crate::proc::boot;
 use crate::proc::park::check_goexit;
-use crate::sync::queue::Wait;
+use crate::sync::cancel::Cancel;
+use crate::sync::queue::{Wait, Waited};
 use crate::sync::sema::Sema;
 
 const LOCKED: u32 = 1;
@@ -65,7 +67,17 @@ impl RawMutex {
         if let Err(seen) = self.word.compare_exchange(0, LOCKED, Ordering::Acquire, Ordering::Relaxed)
             && !self.barge(seen)
         {
-            self.lock_slow(reason, at);
+            // Without a canceller it ends with success.
+            self.lock_slow(reason, None, at);
+        }
+    }
+
+    /// Takes the lock; false if `cancel` has ended before.
+    pub(super) fn lock_within(&self, reason: WaitReason, cancel: &Cancel, at: &'static Location<'static>) -> bool {
+        // Acquire: as in `lock`.
+        match self.word.compare_exchange(0, LOCKED, Ordering::Acquire, Ordering::Relaxed) {
+            Ok(_) => true,
+            Err(seen) => self.barge(seen) || self.lock_slow(reason, Some(cancel), at),
         }
     }
 
@@ -99,8 +111,9 @@ impl RawMutex {
         }
     }
 
+    /// False: `cancel` has ended.
     #[cold]
-    fn lock_slow(&self, reason: WaitReason, at: &'static Location<'static>) {
+    fn lock_slow(&self, reason: WaitReason, cancel: Option<&Cancel>, at: &'static Location<'static>) -> bool {
         check_goexit();
         let (mut waits_since, mut is_starving, mut is_woken, mut spins) = (None, false, false, 0);
         let mut old = self.word.load(Ordering::Relaxed);
@@ -131,20 +144,41 @@ impl RawMutex {
                 continue;
             }
             if old & (LOCKED | STARVING) == 0 {
-                return;
+                return true;
             }
             let is_back = waits_since.is_some();
             let since = *waits_since.get_or_insert_with(os::nanotime);
-            // It ends by a wake-up only.
-            let _ = self.sema.acquire(&Wait { in_front: is_back, ..Wait::new(reason, at) });
+            let how = Wait { in_front: is_back, cancel, ..Wait::new(reason, at) };
+            if self.sema.acquire(&how) == Waited::TimedOut {
+                if self.leave() {
+                    return false;
+                }
+                // It ends by a wake-up only.
+                let _ = self.sema.acquire(&Wait { in_front: true, cancel: None, ..how });
+            }
             is_starving = is_starving || os::nanotime() - since > STARVES_AFTER;
             // Acquire: a starving unlocker gives the lock away without another store to the word.
             old = self.word.load(Ordering::Acquire);
             if old & STARVING != 0 {
-                return self.take_over(old, is_starving);
+                self.take_over(old, is_starving);
+                return true;
             }
             (is_woken, spins) = (true, 0);
         }
+    }
+
+    /// A waiter that is not queued any more counts itself out; false if it is wanted (MU5).
+    fn leave(&self) -> bool {
+        let count_out = |word| {
+            let (waiters, is_handed_over) = (word / WAITER, word & (LOCKED | STARVING) == STARVING);
+            match waiters {
+                0 => None,
+                1 if is_handed_over => None,
+                1 => Some((word - WAITER) & !STARVING),
+                _ => Some(word - WAITER),
+            }
+        };
+        self.word.fetch_update(Ordering::Relaxed, Ordering::Relaxed, count_out).is_ok()
     }
 
     /// A newcomer that spins sets WOKEN, so that the unlock wakes nobody who would then lose.

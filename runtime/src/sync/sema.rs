@@ -25,8 +25,8 @@ impl Sema {
         Sema { queue: Queue::new(0) }
     }
 
-    /// Waits for a wake-up.
-    pub(crate) fn acquire(&self, how: &Wait) -> Waited {
+    /// Waits for a wake-up, as long as `how` permits.
+    pub(crate) fn acquire(&self, how: &Wait<'_>) -> Waited {
         let inside = enter_preemptible();
         let mut permits = self.queue.lock(&inside);
         if *permits > 0 {

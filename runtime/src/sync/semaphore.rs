@@ -18,6 +18,7 @@ use std::sync::Arc;
 use crate::gmp::WaitReason;
 use crate::proc::park::check_goexit;
 use crate::proc::{enter, enter_preemptible};
+use crate::sync::cancel::Bounds;
 use crate::sync::permits::{Given, MOST_PERMITS, Permits};
 use crate::sync::queue::{Locked, Queue, Wait, Waited, wake_all};
 use crate::sync::sudog::{self, Claims};
@@ -165,8 +166,9 @@ impl Semaphore {
     #[inline]
     #[track_caller]
     pub fn acquire_many_timeout(&self, count: usize, timeout: Duration) -> Option<SemaphorePermit<'_>> {
+        let bounds = Bounds { when: sudog::deadline(timeout), cancel: None };
         let taken =
-            self.permits.try_take(count) || !timeout.is_zero() && self.take_slow(count, sudog::deadline(timeout));
+            self.permits.try_take(count) || !timeout.is_zero() && self.take_slow(count, bounds, Location::caller());
         taken.then(|| SemaphorePermit { semaphore: self, count })
     }
 
@@ -220,28 +222,38 @@ impl Semaphore {
         self.permits.available()
     }
 
+    /// As [`Semaphore::acquire_many`]; None if the bounds have ended the wait.
+    pub(crate) fn acquire_within(
+        &self,
+        count: usize,
+        bounds: Bounds<'_>,
+        at: &'static Location<'static>,
+    ) -> Option<SemaphorePermit<'_>> {
+        let taken = self.permits.try_take(count) || self.take_slow(count, bounds, at);
+        taken.then(|| SemaphorePermit { semaphore: self, count })
+    }
+
     #[inline]
     #[track_caller]
     fn take(&self, count: usize) {
         if !self.permits.try_take(count) {
             // Without a time limit it ends with success.
-            let taken = self.take_slow(count, None);
+            let taken = self.take_slow(count, Bounds::default(), Location::caller());
             debug_assert!(taken, "a wait without a time limit was given up");
         }
     }
 
     #[cold]
     #[track_caller]
-    fn take_slow(&self, count: usize, until: Option<i64>) -> bool {
+    fn take_slow(&self, count: usize, bounds: Bounds<'_>, at: &'static Location<'static>) -> bool {
         check_goexit();
-        let at = Location::caller();
         let inside = enter_preemptible();
         let mut locked = self.queue.lock(&inside);
         if self.permits.take_or_announce(count) {
             return true;
         }
         *locked += 1;
-        let how = Wait { until, tag: count, ..Wait::new(WaitReason::Semacquire, at) };
+        let how = Wait { tag: count, ..Wait::within(WaitReason::Semacquire, at, bounds) };
         match locked.wait(&inside, &how) {
             // Whoever dequeued it has taken the permits for it.
             (Waited::Woken, _) => true,

@@ -8,7 +8,7 @@
 //! | `case` | who may ready the goroutine                                                                          |
 //! |--------|------------------------------------------------------------------------------------------------------|
 //! | 0      | whoever takes the sudog off the queue                                                                |
-//! | n > 0  | whoever changes `gp.selected` from 0: a dequeuer to its `case`, a timer to [`TIMED_OUT`]             |
+//! | n > 0  | whoever changes `gp.selected` from 0: a dequeuer to its `case`, a timer to [`TIMED_OUT`], a canceller to [`CANCELLED`] |
 //!
 //! The second kind is for goroutines that several may want to ready: timed waits, and selects, which have a sudog in every channel's queue.
 //! A dequeuer that loses leaves the sudog unlinked and goes on to the next. A waiter that was readied by somebody else takes its remaining
@@ -42,6 +42,10 @@ use crate::sync::spin::SpinLock;
 const UNCLAIMED: u32 = 0;
 /// `gp.selected`: its time is up.
 pub(crate) const TIMED_OUT: u32 = u32::MAX;
+/// `gp.selected`: the context of the wait has ended (see `cancel`).
+pub(crate) const CANCELLED: u32 = u32::MAX - 1;
+/// `gp.selected`: a wait for one thing has got it.
+pub(crate) const SERVED: u32 = 1;
 
 /// What a waiter offers to the one who dequeues it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -90,7 +94,7 @@ impl Sudog {
         if timed {
             expect_claim(gp);
         }
-        Sudog::for_case(gp, Kind::Value, elem, u32::from(timed))
+        Sudog::for_case(gp, Kind::Value, elem, if timed { SERVED } else { 0 })
     }
 
     /// One of several waits of `gp`, which has announced them with [`expect_claim`].
@@ -113,9 +117,14 @@ impl Sudog {
     }
 
     fn claim(&self) -> bool {
-        // Relaxed: who wins is all that counts. Data is ordered by the queue's lock and by the status edge of the ready.
-        self.gp.selected.compare_exchange(UNCLAIMED, self.case, Ordering::Relaxed, Ordering::Relaxed).is_ok()
+        try_claim(self.gp, self.case)
     }
+}
+
+/// Claims a waiter for `case`; true gives the right and the duty to ready it.
+pub(crate) fn try_claim(gp: GPtr, case: u32) -> bool {
+    // Relaxed: who wins is all that counts. Data is ordered by the queue's lock and by the status edge of the ready.
+    gp.selected.compare_exchange(UNCLAIMED, case, Ordering::Relaxed, Ordering::Relaxed).is_ok()
 }
 
 /// Before a goroutine queues sudogs whose `case` is not 0.
@@ -454,9 +463,9 @@ pub(crate) fn claimed(gp: GPtr) -> u32 {
 }
 
 /// The timer of a timed wait.
-fn time_out(timer: NonNull<Timer>, _now: i64) {
+pub(crate) fn time_out(timer: NonNull<Timer>, _now: i64) {
     let gp = timer::goroutine_of(timer);
-    let claimed = gp.selected.compare_exchange(UNCLAIMED, TIMED_OUT, Ordering::Relaxed, Ordering::Relaxed).is_ok();
+    let claimed = try_claim(gp, TIMED_OUT);
     // SAFETY: the timer is part of a G, which is never freed.
     unsafe { timer.as_ref() }.fired();
     if claimed {

@@ -6,6 +6,7 @@
 //!
 //! *Invariants.* WG1. The lower half grows only under the lock, together with the queue; whoever takes the upper half to zero while the lower is not
 //! resets the word under the lock and readies as many as it counted. WG2. While somebody waits, the upper half is not zero, but for that moment.
+//! WG3. Who stops waiting counts itself out under the lock, unless the upper half is zero: then it waits for the release, which counts on the word as it is.
 //!
 //! *Locks.* The queue's, rank 1.
 //!
@@ -14,12 +15,15 @@
 use core::fmt;
 use core::panic::Location;
 use core::sync::atomic::{AtomicU64, Ordering};
+use core::time::Duration;
 use std::sync::Arc;
 
 use crate::gmp::WaitReason;
 use crate::proc::park::{check_goexit, is_in_goexit};
-use crate::proc::{enter, enter_preemptible};
-use crate::sync::queue::{Queue, Wait, wake_all};
+use crate::proc::{Entered, enter, enter_preemptible};
+use crate::sync::cancel::Bounds;
+use crate::sync::queue::{Locked, Queue, Wait, Waited, wake_all};
+use crate::sync::sudog;
 
 /// Waits until a number of activities has ended. Clones share the count.
 ///
@@ -46,12 +50,13 @@ pub struct WaitGroup {
 struct Shared {
     /// See the head.
     word: AtomicU64,
-    queue: Queue<()>,
+    /// With the number of releases.
+    queue: Queue<u32>,
 }
 
 impl Default for Shared {
     fn default() -> Shared {
-        Shared { word: AtomicU64::new(0), queue: Queue::new(()) }
+        Shared { word: AtomicU64::new(0), queue: Queue::new(0) }
     }
 }
 
@@ -113,11 +118,51 @@ impl WaitGroup {
     /// `sync: WaitGroup is reused before previous Wait has returned`, where that is noticed.
     #[track_caller]
     pub fn wait(&self) {
-        let shared = &*self.shared;
-        // Acquire: pairs with the Release in `add`.
-        if count(shared.word.load(Ordering::Acquire)) != 0 {
-            shared.wait();
+        if !self.is_zero() {
+            // Without bounds it ends with success.
+            self.shared.wait(Bounds::default(), Location::caller());
         }
+    }
+
+    /// As [`WaitGroup::wait`], for at most `timeout`. True if the number of activities is zero; false if the time was up before.
+    ///
+    /// # Blocking
+    ///
+    /// As [`WaitGroup::wait`], and until the time is up. With zero it does not wait.
+    ///
+    /// # Panics
+    ///
+    /// As [`WaitGroup::wait`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use goruntime::sync::WaitGroup;
+    /// use goruntime::time::Duration;
+    ///
+    /// let group = WaitGroup::new();
+    /// group.add(1);
+    /// assert!(!group.wait_timeout(Duration::from_millis(1)));
+    /// group.done();
+    /// assert!(group.wait_timeout(Duration::from_millis(1)));
+    /// ```
+    #[must_use = "whether the activities have ended"]
+    #[track_caller]
+    pub fn wait_timeout(&self, timeout: Duration) -> bool {
+        let may_wait = !timeout.is_zero();
+        let bounds = Bounds { when: sudog::deadline(timeout), cancel: None };
+        self.is_zero() || may_wait && self.shared.wait(bounds, Location::caller())
+    }
+
+    /// Waits; false if the bounds have ended the wait.
+    #[track_caller]
+    pub(crate) fn wait_within(&self, bounds: Bounds<'_>, at: &'static Location<'static>) -> bool {
+        self.is_zero() || self.shared.wait(bounds, at)
+    }
+
+    fn is_zero(&self) -> bool {
+        // Acquire: pairs with the Release in `add`.
+        count(self.shared.word.load(Ordering::Acquire)) == 0
     }
 }
 
@@ -135,10 +180,11 @@ impl Shared {
     /// Wakes all who wait; false if the word has changed since `word` was seen.
     fn release(&self, word: u64) -> bool {
         let inside = enter();
-        let locked = self.queue.lock(&inside);
+        let mut locked = self.queue.lock(&inside);
         if self.word.compare_exchange(word, 0, Ordering::Relaxed, Ordering::Relaxed).is_err() {
             return false;
         }
+        *locked = locked.wrapping_add(1);
         let waiters = locked.dequeue_all();
         drop(locked);
         wake_all(waiters);
@@ -147,7 +193,7 @@ impl Shared {
 
     #[cold]
     #[track_caller]
-    fn wait(&self) {
+    fn wait(&self, bounds: Bounds<'_>, at: &'static Location<'static>) -> bool {
         check_goexit();
         let inside = enter_preemptible();
         let locked = self.queue.lock(&inside);
@@ -157,13 +203,32 @@ impl Shared {
             .fetch_update(Ordering::Relaxed, Ordering::Acquire, |word| (count(word) != 0).then_some(word + 1))
             .is_ok();
         if !joined {
-            return;
+            return true;
         }
-        // It ends when the count is zero only.
-        let _ = locked.wait(&inside, &Wait::new(WaitReason::WaitGroupWait, Location::caller()));
+        let releases = *locked;
+        if let (Waited::TimedOut, Some(locked)) =
+            locked.wait(&inside, &Wait::within(WaitReason::WaitGroupWait, at, bounds))
+        {
+            return self.leave(&inside, locked, releases, at);
+        }
         drop(inside);
         let word = self.word.load(Ordering::Relaxed);
         assert!(word == 0, "sync: WaitGroup is reused before previous Wait has returned");
+        true
+    }
+
+    /// The caller does not wait any more (WG3); it has since the release number `releases`. True if the count has become zero meanwhile.
+    fn leave(&self, inside: &Entered, locked: Locked<'_, u32>, releases: u32, at: &'static Location<'static>) -> bool {
+        if *locked != releases {
+            return true;
+        }
+        let count_out = |word| (count(word) != 0).then(|| word - 1);
+        if self.word.fetch_update(Ordering::Relaxed, Ordering::Relaxed, count_out).is_ok() {
+            return false;
+        }
+        // The release is on its way, and whoever uses the group again after this wait must not meet it: it ends the wait after all.
+        let _ = locked.wait(inside, &Wait::new(WaitReason::WaitGroupWait, at));
+        true
     }
 }
 

@@ -15,8 +15,9 @@ use std::thread;
 
 use crate::gmp::GPtr;
 use crate::gmp::g::flag;
-use crate::proc::newproc::{DONE, JOIN_FLAGS, NO_HANDLE};
+use crate::proc::newproc::{CLAIM, DONE, JOIN_FLAGS, NO_HANDLE, PASSED};
 use crate::proc::{Entered, enter, goready};
+use crate::sync::sudog::{SERVED, try_claim};
 use crate::task::{extra, goexit, panics, slot};
 
 /// Entry of a goroutine without a handle.
@@ -53,27 +54,30 @@ pub(crate) unsafe fn entry_spawn<F: FnOnce() -> T, T>(gp: GPtr) {
     gp.unset(flag::GOEXIT);
     let words = slot::pack(result);
     drop_locals(gp);
-    let before = leave_result::<T>(gp, words);
+    let (before, joiner) = leave_result::<T>(gp, words);
     if before & NO_HANDLE != 0 {
         // Its destructor may have made locals, which must not be found by the next life of the G.
         drop_locals(gp);
     }
     let inside = enter();
-    wake_joiner(before);
+    if let Some(joiner) = joiner {
+        goready(joiner);
+    }
     core::mem::forget(inside);
 }
 
-/// Publishes the result, or drops it if the handle is gone; returns the join word as it was.
-fn leave_result<T>(gp: GPtr, words: slot::Slot) -> usize {
+/// Publishes the result, or drops it if the handle is gone; returns the join word as it was, and who is to be readied.
+fn leave_result<T>(gp: GPtr, words: slot::Slot) -> (usize, Option<GPtr>) {
     // SAFETY: the closure was taken out, and until DONE is set nobody else reads the slot.
     unsafe { *gp.slot.get() = words };
     // AcqRel: Release publishes the result to the joiner's Acquire; Acquire sees a handle that was let go.
     let before = gp.join.fetch_or(DONE, Ordering::AcqRel);
+    let joiner = claim_joiner(gp, before);
     if before & NO_HANDLE != 0 {
         // SAFETY: the handle is gone, so the result is ours (J1).
         drop_quietly::<T>(unsafe { slot::take(gp.slot.get()) });
     }
-    before
+    (before, joiner)
 }
 
 /// What a goexit leaves to the joiner where nothing unwinds: the goroutine stops where it is, and its stack stays as it is.
@@ -83,9 +87,11 @@ fn leave_result<T>(gp: GPtr, words: slot::Slot) -> usize {
 /// - The goroutine is one of `entry_spawn` with the same `T`, and goes nowhere any more.
 unsafe fn stopped<T>(gp: GPtr) {
     let result: thread::Result<T> = Err(Box::new(goexit::Goexit::new()));
-    let before = leave_result::<T>(gp, slot::pack(result));
+    let (_, joiner) = leave_result::<T>(gp, slot::pack(result));
     let inside = enter();
-    wake_joiner(before);
+    if let Some(joiner) = joiner {
+        goready(joiner);
+    }
     drop(inside);
 }
 
@@ -94,12 +100,17 @@ fn translate(payload: Box<dyn Any + Send>) -> Box<dyn Any + Send> {
     if goexit::is_goexit(&*payload) { Box::new(goexit::Goexit::new()) } else { payload }
 }
 
-/// Readies who waits for the end, if somebody does.
+/// Who waits for the end and is to be readied by this goroutine, if somebody does.
 #[inline]
-pub(crate) fn wake_joiner(before: usize) {
-    if let Some(joiner) = GPtr::from_raw(core::ptr::with_exposed_provenance_mut(before & !JOIN_FLAGS)) {
-        goready(joiner);
+fn claim_joiner(gp: GPtr, before: usize) -> Option<GPtr> {
+    let joiner = GPtr::from_raw(core::ptr::with_exposed_provenance_mut(before & !JOIN_FLAGS))?;
+    if before & CLAIM == 0 {
+        return Some(joiner);
     }
+    let claimed = try_claim(joiner, SERVED);
+    // Release: pairs with the Acquire in `JoinHandle::leave`: the joiner's word is not touched after this.
+    gp.join.fetch_or(PASSED, Ordering::Release);
+    claimed.then_some(joiner)
 }
 
 /// Last step in user mode: locals are dropped, then the goroutine is inside for good.

@@ -9,24 +9,33 @@
 //! | `DONE`      | the goroutine, in user mode    | the result is in the slot                         |
 //! | `NO_HANDLE` | the handle, when it is let go  | nobody will take the result, or it was taken      |
 //! | `GONE`      | g0, after the last switch      | the stack is free: the G is the handle's          |
+//! | `CLAIM`     | the joiner, with its address   | others may ready the joiner, too: claim it first  |
+//! | `PASSED`    | the goroutine, after DONE      | it is done with a joiner that had to be claimed   |
 //! | the rest    | the joiner, by its park's commit | the G to ready when DONE is set                  |
 //!
 //! Of DONE and NO_HANDLE the second to come drops the result; of GONE and NO_HANDLE the second recycles the G (J1).
 //!
-//! *Invariants.* J1. *Locks.* None.
+//! *Invariants.* J1. J3. A joiner with a limit goes on only when nobody can claim it for this join any more: its address was taken out of the word before
+//! DONE, or PASSED is there.
+//!
+//! *Locks.* That of a `Cancel`, in a join with a limit.
 //!
 //! *Go:* none; mirrors `std::thread::JoinHandle`.
 
 use core::fmt;
 use core::marker::PhantomData;
 use core::sync::atomic::Ordering;
+use core::time::Duration;
 use std::sync::{Arc, OnceLock};
 use std::thread;
 
+use crate::base::shim::backoff;
 use crate::gmp::{GPtr, WaitReason};
-use crate::proc::newproc::{DONE, GONE, JOIN_FLAGS, NO_HANDLE, recycle};
+use crate::proc::newproc::{CLAIM, DONE, GONE, JOIN_FLAGS, NO_HANDLE, PASSED, recycle};
 use crate::proc::park::{check_goexit, note_place};
 use crate::proc::{enter, enter_preemptible, gopark};
+use crate::sync::cancel::{self, Bounds, Cancel, Ending};
+use crate::sync::sudog::{self, expect_claim};
 use crate::task::finish::drop_quietly;
 use crate::task::slot;
 use crate::thread::Thread;
@@ -92,6 +101,39 @@ impl<T> JoinHandle<T> {
         result
     }
 
+    /// As [`JoinHandle::join`], for at most `timeout`.
+    ///
+    /// # Blocking
+    ///
+    /// As [`JoinHandle::join`], and until the time is up. With zero it does not wait.
+    ///
+    /// # Errors
+    ///
+    /// The handle, if the goroutine has not ended in time; it goes on.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use goruntime::time::Duration;
+    ///
+    /// goruntime::run(|| {
+    ///     let (tx, rx) = goruntime::channel::bounded::<i32>(0);
+    ///     let handle = goruntime::spawn(move || rx.recv().unwrap());
+    ///     let handle = handle.join_timeout(Duration::from_millis(1)).unwrap_err();
+    ///     tx.send(5).unwrap();
+    ///     assert_eq!(handle.join().unwrap(), 5);
+    /// });
+    /// ```
+    #[track_caller]
+    pub fn join_timeout(self, timeout: Duration) -> Result<thread::Result<T>, JoinHandle<T>> {
+        let bounds = Bounds { when: sudog::deadline(timeout), cancel: None };
+        let may_wait = !timeout.is_zero();
+        if self.is_finished() || may_wait && self.wait_within(bounds, core::panic::Location::caller()) {
+            return Ok(self.join());
+        }
+        Err(self)
+    }
+
     /// Whether the goroutine has ended, so that `join` would not wait.
     pub fn is_finished(&self) -> bool {
         // Acquire: pairs with the goroutine's DONE: the result is visible with it.
@@ -129,6 +171,56 @@ impl<T> JoinHandle<T> {
         note_place(&inside, at);
         gopark(&inside, WaitReason::Join, commit, self.claim.gp.as_ptr().cast());
         self.is_finished()
+    }
+
+    /// Waits until the result is there (true), or until the bounds end the wait.
+    pub(crate) fn wait_within(&self, bounds: Bounds<'_>, at: &'static core::panic::Location<'static>) -> bool {
+        fn commit(gp: GPtr, target: *mut ()) -> bool {
+            let Some(target) = GPtr::from_raw(target.cast()) else { return false };
+            let waiter = gp.as_ptr().expose_provenance();
+            // AcqRel: as in `wait_or_deadlock`.
+            target
+                .join
+                .fetch_update(Ordering::AcqRel, Ordering::Acquire, |word| {
+                    (word & DONE == 0).then_some(word & JOIN_FLAGS | CLAIM | waiter)
+                })
+                .is_ok()
+        }
+        if bounds.are_none() {
+            self.wait(at);
+            return true;
+        }
+        if self.is_finished() {
+            return true;
+        }
+        check_goexit();
+        let inside = enter_preemptible();
+        note_place(&inside, at);
+        expect_claim(inside.g());
+        // Orders the commit before the end of a wait whose time is up: see `park_within`.
+        let nobody = Cancel::new();
+        let bounds = Bounds { cancel: bounds.cancel.or(Some(&nobody)), ..bounds };
+        let target = self.claim.gp.as_ptr().cast();
+        let ending = cancel::park_within(&inside, bounds, WaitReason::Join, commit, target);
+        ending == Ending::Served || self.leave()
+    }
+
+    /// Takes the caller out of the word after a wait in vain (J3). True if the result is there after all.
+    fn leave(&self) -> bool {
+        let word = &self.claim.gp.join;
+        // AcqRel: pairs with the goroutine's `fetch_or(DONE)`: either it does not see the joiner or we see DONE.
+        let left = word.fetch_update(Ordering::AcqRel, Ordering::Acquire, |seen| {
+            (seen & DONE == 0).then_some(seen & JOIN_FLAGS & !CLAIM)
+        });
+        let Err(seen) = left else { return false };
+        if seen & CLAIM != 0 {
+            let mut rounds = 0;
+            // Acquire: pairs with the Release in `claim_joiner`, which comes right after DONE.
+            while word.load(Ordering::Acquire) & PASSED == 0 {
+                backoff(&mut rounds);
+            }
+        }
+        true
     }
 }
 

@@ -110,17 +110,12 @@ where
     F: for<'scope> FnOnce(&'scope Scope<'scope, 'env>) -> T,
 {
     let at = Location::caller();
-    let shared = Arc::new(Shared {
-        running: AtomicUsize::new(1),
-        waiter: AtomicUsize::new(0),
-        panicked: AtomicBool::new(false),
-    });
-    let scope = Scope { shared: Arc::clone(&shared), scope: PhantomData, env: PhantomData };
+    let scope = Scope::open();
     let result = catch_unwind(AssertUnwindSafe(|| f(&scope)));
-    shared.wait(at);
+    scope.wait_for_all(at);
     match result {
         Err(payload) => resume_unwind(payload),
-        Ok(_) if shared.panicked.load(Ordering::Relaxed) => panic!("a scoped thread panicked"),
+        Ok(_) if scope.shared.panicked.load(Ordering::Relaxed) => panic!("a scoped thread panicked"),
         Ok(value) => value,
     }
 }
@@ -173,13 +168,33 @@ impl Drop for Member {
 }
 
 impl<'scope, 'env> Scope<'scope, 'env> {
+    /// A scope without goroutines. Whoever opens it calls `wait_for_all` before it ends (SC1).
+    pub(crate) fn open() -> Scope<'scope, 'env> {
+        let (running, waiter) = (AtomicUsize::new(1), AtomicUsize::new(0));
+        let shared = Arc::new(Shared { running, waiter, panicked: AtomicBool::new(false) });
+        Scope { shared, scope: PhantomData, env: PhantomData }
+    }
+
+    /// Waits until every goroutine of the scope has ended.
+    pub(crate) fn wait_for_all(&self, at: &'static Location<'static>) {
+        self.shared.wait(at);
+    }
+
+    /// As `go`, for a closure that another module made of the user's at `at`.
+    pub(crate) fn start_detached<F>(&'scope self, f: F, creator: fn() -> &'static str, at: &'static Location<'static>)
+    where
+        F: FnOnce() + Send + 'scope,
+    {
+        drop(self.start(f, boot::default_stack_class(), core::ptr::null_mut(), None, creator, at));
+    }
+
     /// Starts a goroutine without a handle. Its panic becomes the scope's.
     #[track_caller]
     pub fn go<F>(&'scope self, f: F)
     where
         F: FnOnce() + Send + 'scope,
     {
-        drop(self.start(f, boot::default_stack_class(), core::ptr::null_mut(), None, Location::caller()));
+        self.start_detached(f, type_name::<F>, Location::caller());
     }
 
     /// Starts a goroutine and returns its handle.
@@ -189,7 +204,7 @@ impl<'scope, 'env> Scope<'scope, 'env> {
         F: FnOnce() -> T + Send + 'scope,
         T: Send + 'scope,
     {
-        self.start(f, boot::default_stack_class(), core::ptr::null_mut(), None, Location::caller())
+        self.start(f, boot::default_stack_class(), core::ptr::null_mut(), None, type_name::<F>, Location::caller())
     }
 
     fn start<F, T>(
@@ -198,6 +213,7 @@ impl<'scope, 'env> Scope<'scope, 'env> {
         class: u8,
         extra: *mut (),
         name: Option<Arc<str>>,
+        creator: fn() -> &'static str,
         at: &'static Location<'static>,
     ) -> ScopedJoinHandle<'scope, T>
     where
@@ -216,7 +232,7 @@ impl<'scope, 'env> Scope<'scope, 'env> {
             drop(member);
         };
         // SAFETY: the scope does not end before the goroutine has dropped all that it borrows (SC1); the handle cannot outlive 'scope.
-        let gp = unsafe { start_joined::<_, ()>(body, class, extra, flag::BORROWS, type_name::<F>, at) };
+        let gp = unsafe { start_joined::<_, ()>(body, class, extra, flag::BORROWS, creator, at) };
         ScopedJoinHandle { handle: JoinHandle::named(gp, name), packet, scope: PhantomData }
     }
 }
@@ -262,7 +278,7 @@ impl Builder {
     {
         let name = self.name.clone();
         let (class, extra) = self.prepare()?;
-        Ok(scope.start(f, class, extra, name, Location::caller()))
+        Ok(scope.start(f, class, extra, name, type_name::<F>, Location::caller()))
     }
 }
 

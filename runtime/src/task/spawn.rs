@@ -120,6 +120,12 @@ impl WaitGroup {
     }
 }
 
+/// As [`go`], for a closure that was given to the runtime at `at` before.
+pub(crate) fn go_at(f: Box<dyn FnOnce() + Send>, creator: fn() -> &'static str, at: &'static Location<'static>) {
+    // SAFETY: the closure is 'static.
+    unsafe { start_go(f, boot::default_stack_class(), null_mut(), creator, at) };
+}
+
 /// Starts a goroutine without a handle.
 ///
 /// # Safety

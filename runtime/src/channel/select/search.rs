@@ -210,7 +210,8 @@ impl<'a> Search<'_, 'a> {
         match limit {
             Limit::Passed => return None,
             Limit::At(when) if when <= os::nanotime() => return None,
-            Limit::At(_) | Limit::Never => {}
+            // No select waits within something else: a context is a case of it.
+            Limit::At(_) | Limit::Never | Limit::Within(_) => {}
         }
         let clocks = self.cases.iter().filter_map(|case| case.operation.due());
         Some(clocks.chain(limit.until()).min())
