@@ -108,7 +108,7 @@ pub struct StopFunc {
 
 /// Calls `f` in a goroutine of its own when the context has ended; at once, if it has.
 ///
-/// A panic of `f` ends the program, as with [`go`](crate::go). Until the context ends or the function is stopped the context is kept alive.
+/// A panic of `f` ends the program, as with [`go`](crate::go()). Until the context ends or the function is stopped the context is kept alive.
 ///
 /// # Blocking
 ///

@@ -90,8 +90,8 @@ pub fn background() -> Context {
 
 /// As [`background`], for a place that has no context yet but is to have one.
 pub fn todo() -> Context {
-    static TODO: OnceLock<Context> = OnceLock::new();
-    TODO.get_or_init(|| Context { node: Node::plain(None, Kind::Todo) }).clone()
+    static UNDECIDED: OnceLock<Context> = OnceLock::new();
+    UNDECIDED.get_or_init(|| Context { node: Node::plain(None, Kind::Todo) }).clone()
 }
 
 /// Makes a context that ends when it is cancelled, or with its parent.

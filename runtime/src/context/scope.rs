@@ -130,7 +130,7 @@ impl<'scope, 'env> Scope<'scope, 'env> {
     ///
     /// # Blocking
     ///
-    /// Parks while as many goroutines run as [`limit`](Scope::limit) allows. Else as [`go`](crate::go).
+    /// Parks while as many goroutines run as [`limit`](Scope::limit) allows. Else as [`go`](crate::go()).
     #[track_caller]
     pub fn go<F>(&'scope self, f: F)
     where

@@ -202,25 +202,26 @@ impl<T> JoinHandle<T> {
         let bounds = Bounds { cancel: bounds.cancel.or(Some(&nobody)), ..bounds };
         let target = self.claim.gp.as_ptr().cast();
         let ending = cancel::park_within(&inside, bounds, WaitReason::Join, commit, target);
-        ending == Ending::Served || self.leave()
+        if ending != Ending::Served {
+            self.leave();
+        }
+        ending == Ending::Served
     }
 
-    /// Takes the caller out of the word after a wait in vain (J3). True if the result is there after all.
-    fn leave(&self) -> bool {
+    /// Takes the caller out of the word after a wait in vain (J3).
+    fn leave(&self) {
         let word = &self.claim.gp.join;
         // AcqRel: pairs with the goroutine's `fetch_or(DONE)`: either it does not see the joiner or we see DONE.
         let left = word.fetch_update(Ordering::AcqRel, Ordering::Acquire, |seen| {
             (seen & DONE == 0).then_some(seen & JOIN_FLAGS & !CLAIM)
         });
-        let Err(seen) = left else { return false };
-        if seen & CLAIM != 0 {
+        if left.is_err_and(|seen| seen & CLAIM != 0) {
             let mut rounds = 0;
             // Acquire: pairs with the Release in `claim_joiner`, which comes right after DONE.
             while word.load(Ordering::Acquire) & PASSED == 0 {
                 backoff(&mut rounds);
             }
         }
-        true
     }
 }
 

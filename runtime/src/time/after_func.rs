@@ -52,7 +52,7 @@ unsafe impl Sync for Shared {}
 /// Calls `f` in `duration` from now, in a goroutine of its own.
 ///
 /// [`AfterFunc::reset`] may have it called again. The calls of one `after_func` follow each other: one that is due while another still runs waits for
-/// it. A panic of `f` ends the program, as with [`go`](crate::go).
+/// it. A panic of `f` ends the program, as with [`go`](crate::go()).
 ///
 /// # Blocking
 ///
