@@ -33,6 +33,9 @@ const ABANDONED: u32 = 4;
 /// One heap entry.
 const ENTRY: u32 = 8;
 
+/// Time of an entry that is to go at once.
+const HASTENED: i64 = 1;
+
 /// One timer; all-zero is a valid unarmed one.
 #[repr(C)]
 pub(crate) struct Timer {
@@ -179,7 +182,7 @@ impl Timer {
 /// What arming did to the heap.
 #[must_use]
 pub(crate) struct Armed {
-    /// The heap's earliest time is an earlier one now: a sleeping poller may have to be told.
+    /// The heap's earliest time is an earlier one now, as far as a sleeping poller knows: it may have to be told.
     pub(crate) earliest_changed: bool,
 }
 
@@ -278,7 +281,7 @@ impl TimerHeap {
         for entry in entries.iter_mut() {
             // SAFETY: as in `pop_due`.
             if unsafe { entry.timer.as_ref() }.state.load(Ordering::Relaxed) & ARMED == 0 {
-                entry.when = 1;
+                entry.when = HASTENED;
             }
         }
         for place in (0..entries.len() / ARITY + 1).rev() {
@@ -289,6 +292,7 @@ impl TimerHeap {
         self.publish(entries);
     }
 
+    /// True: a poller has to be told. It has not been told of hastened entries, so whoever comes behind them is the earliest that it may not know.
     fn push(&self, entries: &mut MapVec<Entry>, entry: Entry) -> bool {
         entries.push(entry);
         let last = entries.len() - 1;
@@ -296,7 +300,7 @@ impl TimerHeap {
         if place == 0 {
             self.publish(entries);
         }
-        place == 0
+        place == 0 || entries[0].when == HASTENED
     }
 
     fn remove_top(&self, entries: &mut MapVec<Entry>) {
@@ -344,4 +348,60 @@ fn sift_down(heap: &mut [Entry], mut place: usize) {
         place = first + offset;
     }
     heap[place] = entry;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Far away.
+    const LATER: i64 = i64::MAX / 2;
+
+    fn timer() -> &'static Timer {
+        Box::leak(Box::new(Timer {
+            when: Cell::new(0),
+            heap: AtomicPtr::new(core::ptr::null_mut()),
+            state: AtomicU32::new(0),
+            seq: AtomicU32::new(0),
+            callback: Cell::new(None),
+        }))
+    }
+
+    fn arm(timer: &Timer, heap: &TimerHeap, when: i64) -> bool {
+        timer
+            .arm(heap, when, |timer, _| {
+                // SAFETY: the timers of these tests are never freed.
+                unsafe { timer.as_ref() }.fired();
+            })
+            .earliest_changed
+    }
+
+    /// A poller that slept until `LATER` slept through a timer that was armed behind hastened entries.
+    #[test]
+    fn a_timer_behind_hastened_entries_is_told_to_the_poller() {
+        let heap: &TimerHeap = Box::leak(Box::new(TimerHeap::new()));
+        assert!(arm(timer(), heap, LATER));
+        let cancelled: Vec<_> = (1..=200).map(|n| (timer(), LATER + n)).collect();
+        for (timer, when) in &cancelled {
+            assert!(!arm(timer, heap, *when));
+        }
+        for (timer, _) in &cancelled {
+            assert!(timer.cancel());
+        }
+        assert_eq!(heap.min_when(), HASTENED);
+        assert!(arm(timer(), heap, 1000));
+        // Those that were hastened go, and the others are still there.
+        assert!(matches!(heap.pop_due(500), Top::Nothing));
+        assert_eq!(heap.min_when(), 1000);
+        assert!(heap.has_armed());
+    }
+
+    #[test]
+    fn what_is_left_of_cancelled_timers_is_not_armed() {
+        let heap: &TimerHeap = Box::leak(Box::new(TimerHeap::new()));
+        let one = timer();
+        assert!(arm(one, heap, LATER) && heap.has_armed());
+        assert!(one.cancel() && !one.cancel());
+        assert!(heap.len() == 1 && !heap.has_armed());
+    }
 }
