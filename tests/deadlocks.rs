@@ -174,3 +174,31 @@ fn a_blocked_call_keeps_it_silent() {
 fn a_busy_goroutine_keeps_it_silent() {
     alive("alive_busy");
 }
+
+#[test]
+fn timers_that_nobody_waits_for_hide_no_deadlock() {
+    dead("dead_beside_timers", &["thread park"]);
+    dead("dead_on_stopped_ticker", &["chan receive"]);
+}
+
+#[test]
+fn a_function_that_is_due_later_comes_first() {
+    assert_eq!(dead("dead_after_func", &["thread park"]).stdout, "called\n");
+}
+
+#[test]
+fn stopped_timers_and_ended_waits_leave_nothing_behind() {
+    dead("dead_after_stops", &["thread park"]);
+    dead("dead_after_contexts", &["thread park"]);
+}
+
+#[test]
+fn a_wait_under_a_context_shows_what_it_waits_for() {
+    dead("dead_under_context", &["sync.Mutex.Lock"]);
+}
+
+#[test]
+fn tickers_and_deadlines_that_are_waited_for_are_no_deadlock() {
+    alive("alive_on_ticker");
+    alive("alive_under_deadline");
+}

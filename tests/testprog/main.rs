@@ -21,6 +21,7 @@ mod overflow;
 mod panics;
 mod progress;
 mod threads;
+mod timers;
 mod traces;
 
 /// A registered program.
@@ -47,6 +48,7 @@ const AREAS: [Table; 12] = [
     panics::PROGRAMS,
     progress::PROGRAMS,
     threads::PROGRAMS,
+    timers::PROGRAMS,
     traces::PROGRAMS,
 ];
 

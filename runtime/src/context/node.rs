@@ -377,3 +377,60 @@ impl Drop for Uninterruptible {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MANY: usize = 10_000;
+
+    fn root() -> Arc<Node> {
+        Node::plain(None, Kind::Background)
+    }
+
+    fn members(node: &Node) -> usize {
+        node.tree().map_or(0, |tree| tree.state().members.len())
+    }
+
+    fn ended(node: &Arc<Node>) -> bool {
+        node.tree().is_some_and(|tree| tree.outcome().is_some() && tree.cancel.is_ended())
+    }
+
+    /// Counts visits, which is what a cancel costs: each node below is visited once, and none twice.
+    #[test]
+    fn an_end_visits_each_context_once_whatever_the_shape_of_the_tree() {
+        let background = root();
+        let wide = Node::with_tree(&background, None);
+        let leaves: Vec<_> = (1..MANY).map(|_| Node::with_tree(&wide, None)).collect();
+        assert_eq!(members(&wide), MANY - 1);
+        assert_eq!(end(&wide, ContextError::Canceled, None), MANY);
+        assert!(leaves.iter().all(ended));
+
+        let deep = Node::with_tree(&background, None);
+        let mut chain = vec![deep];
+        for _ in 1..MANY {
+            let next = Node::with_tree(&chain[chain.len() - 1], None);
+            chain.push(next);
+        }
+        assert_eq!(end(&chain[MANY / 2], ContextError::Canceled, None), MANY / 2);
+        assert_eq!(end(&chain[0], ContextError::DeadlineExceeded, None), MANY / 2);
+        assert_eq!(end(&chain[0], ContextError::Canceled, None), 0);
+        assert!(chain.iter().all(ended));
+    }
+
+    #[test]
+    fn whoever_ends_or_goes_leaves_the_parent() {
+        let parent = Node::with_tree(&root(), None);
+        let mut children: Vec<_> = (0..100).map(|_| Node::with_tree(&parent, None)).collect();
+        assert_eq!(end(&children[3], ContextError::Canceled, None), 1);
+        assert_eq!(members(&parent), 99);
+        // Ended already: its place, which somebody else has now, is not given back again.
+        let next = Node::with_tree(&parent, None);
+        children.truncate(3);
+        assert_eq!(members(&parent), 4);
+        drop(children);
+        assert_eq!(members(&parent), 1);
+        assert_eq!(end(&parent, ContextError::Canceled, None), 2);
+        assert!(ended(&next));
+    }
+}

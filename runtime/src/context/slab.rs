@@ -57,6 +57,12 @@ impl<T> Slab<T> {
         Some(item)
     }
 
+    /// Number of items.
+    #[cfg(test)]
+    pub(super) fn len(&self) -> usize {
+        self.len
+    }
+
     /// The items, in the order of their places.
     pub(super) fn into_items(self) -> impl Iterator<Item = T> {
         self.places.into_iter().filter_map(|place| if let Place::Item(item) = place { Some(item) } else { None })
