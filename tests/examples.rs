@@ -78,6 +78,25 @@ fn worker_pool() {
 }
 
 #[test]
+fn rate_limiter() {
+    let requests: String = (1..=8).map(|number| format!("request {number}\n")).collect();
+    let end = "a burst of 3, then one each 20 ms\nthat took at least 100 ms: true\n";
+    assert_prints(&example("rate_limiter", &[]), &(requests + end));
+}
+
+#[test]
+fn context_cancel() {
+    let lines = "found 7919 * 104729\ntold to stop: 3\nthe cause: found\n";
+    assert_prints(&example("context_cancel", &[]), lines);
+}
+
+#[test]
+fn errgroup() {
+    let lines = ["3 pages, 36 bytes", "/slow was given up: no such page: /missing", "failed: no such page: /missing\n"];
+    assert_prints(&example("errgroup", &[]), &lines.join("\n"));
+}
+
+#[test]
 fn hog() {
     let out = example("hog", &[]);
     let lines = out.lines();

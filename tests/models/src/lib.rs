@@ -92,6 +92,7 @@ mod channel {
     }
 }
 
+mod cancel_model;
 mod claim_model;
 mod note_model;
 mod os;

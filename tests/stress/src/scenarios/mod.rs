@@ -7,6 +7,7 @@
 //! *Locks.* None. *Go:* none.
 
 mod channels;
+mod contexts;
 mod ends;
 mod foreign;
 mod load;
@@ -87,6 +88,12 @@ pub(crate) const ALL: &[Scenario] = &[
     Scenario { name: "once", run: locks::once },
     Scenario { name: "pool", run: locks::pool },
     Scenario { name: "mpsc", run: locks::mpsc_channels },
+    Scenario { name: "ctx_channels", run: contexts::ctx_channels },
+    Scenario { name: "ctx_waits", run: contexts::ctx_waits },
+    Scenario { name: "ctx_trees", run: contexts::ctx_trees },
+    Scenario { name: "timer_storm", run: contexts::timer_storm },
+    Scenario { name: "after_funcs", run: contexts::after_funcs },
+    Scenario { name: "tickers", run: contexts::tickers },
     Scenario { name: "blocking", run: load::blocking },
     Scenario { name: "hogs", run: load::hogs },
     Scenario { name: "resize", run: load::resize },
