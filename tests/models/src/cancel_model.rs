@@ -1,7 +1,7 @@
 //! Models of a wait in two queues: a sender hands over, a context ends, both at once, and the waiter leaves the other queue before its frame dies.
 //!
 //! *What.* As `park_model`, with a second queue. The goroutine queues itself at the channel and, with a hook, at the canceller, holds both locks until
-//! its status is set, and is readied by whoever claims `selected`. Its frame is a cell: whoever touches it after its end is a race.
+//! its status is set, and is readied by whoever claims `selected`. What others touch of its frame are cells: whoever does so after its end is a race.
 //!
 //! *Why here.* The protocol of `sync::cancel`; the claim is that of `sync::sudog`.
 //!
@@ -38,8 +38,10 @@ struct Canceller {
 struct World {
     status: GStatus,
     selected: AtomicU32,
-    /// The waiter's frame: the place for a value, and its sudogs.
-    frame: UnsafeCell<u32>,
+    /// The place for a value, on the waiter's frame.
+    place: UnsafeCell<u32>,
+    /// Its sudog in the canceller's queue.
+    hook: UnsafeCell<bool>,
     channel: Mutex<Channel>,
     canceller: Mutex<Canceller>,
     runnable: Mutex<u32>,
@@ -51,7 +53,8 @@ impl World {
         let world = World {
             status: GStatus::new(),
             selected: AtomicU32::new(UNCLAIMED),
-            frame: UnsafeCell::new(0),
+            place: UnsafeCell::new(0),
+            hook: UnsafeCell::new(false),
             channel: Mutex::new(Channel::default()),
             canceller: Mutex::new(Canceller::default()),
             runnable: Mutex::new(0),
@@ -82,8 +85,8 @@ impl World {
         channel.messages += u32::from(!claimed);
         drop(channel);
         if claimed {
-            // SAFETY: the frame is the dequeuer's until the ready; loom checks it.
-            self.frame.with_mut(|frame| unsafe { *frame += 1 });
+            // SAFETY: the place is the dequeuer's until the ready; loom checks it.
+            self.place.with_mut(|place| unsafe { *place += 1 });
             self.ready();
         }
     }
@@ -94,7 +97,8 @@ impl World {
         let hooked = core::mem::take(&mut canceller.hook);
         if hooked {
             // SAFETY: a hook that is queued is on a living frame; loom checks it.
-            self.frame.with(|frame| unsafe { *frame });
+            let is_alive = self.hook.with(|hook| unsafe { *hook });
+            assert!(is_alive, "a hook outlived its wait");
         }
         let claimed = hooked && self.claim(CANCELLED);
         drop(canceller);
@@ -107,7 +111,9 @@ impl World {
     fn receive(&self) -> bool {
         self.selected.store(UNCLAIMED, Ordering::Relaxed);
         // SAFETY: the frame begins here; loom checks it.
-        self.frame.with_mut(|frame| unsafe { *frame = 0 });
+        self.place.with_mut(|place| unsafe { *place = 0 });
+        // SAFETY: as above.
+        self.hook.with_mut(|hook| unsafe { *hook = true });
         let mut channel = self.channel.lock().unwrap();
         if channel.messages > 0 {
             channel.messages -= 1;
@@ -129,7 +135,9 @@ impl World {
             self.channel.lock().unwrap().waiter = false;
         }
         // SAFETY: the frame ends here, and nobody has it any more; loom checks it.
-        let got = self.frame.with_mut(|frame| unsafe { core::mem::replace(&mut *frame, 99) });
+        let got = self.place.with_mut(|place| unsafe { core::mem::replace(&mut *place, 99) });
+        // SAFETY: as above.
+        self.hook.with_mut(|hook| unsafe { *hook = false });
         assert_eq!(got, u32::from(served), "the value is there exactly if the wait was served");
         served
     }

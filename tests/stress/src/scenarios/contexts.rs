@@ -201,7 +201,8 @@ pub(crate) fn ctx_trees(_: &Context, mut rand: Rand) -> u64 {
 /// Timers that are set and stopped while others receive from them: nothing stale is ever received.
 pub(crate) fn timer_storm(_: &Context, mut rand: Rand) -> u64 {
     let (timer, begun) = (Arc::new(Timer::new(HOUR)), Instant::now());
-    // When the latest setting that has returned began, in ns since `begun`.
+    // When the latest setting that has returned began, in ns since `begun`; settings follow each other.
+    let setting = Arc::new(Mutex::new(()));
     let (floor, group) = (Arc::new(AtomicU64::new(0)), WaitGroup::new());
     let since = move |at: Instant| at.saturating_duration_since(begun).as_nanos() as u64;
     let (setters, rounds) = (rand.range(1, 4), rand.range(10, 300 / SLOWER + 11));
@@ -217,16 +218,18 @@ pub(crate) fn timer_storm(_: &Context, mut rand: Rand) -> u64 {
         });
     }
     for _ in 0..setters {
-        let (timer, floor) = (timer.clone(), floor.clone());
+        let (timer, floor, setting) = (timer.clone(), floor.clone(), setting.clone());
         somewhere(&mut rand, &group, move |mut own| {
             for _ in 0..rounds {
+                let in_turn = setting.lock();
                 let now = since(Instant::now());
                 if own.one_in(4) {
                     timer.stop();
                 } else {
                     timer.reset(own.micros(0, 300));
                 }
-                floor.fetch_max(now, Ordering::AcqRel);
+                floor.store(now, Ordering::Release);
+                drop(in_turn);
                 pause(&mut own);
             }
         });
