@@ -368,3 +368,16 @@ fn joins_under_contexts_that_end_lose_nothing() {
         assert_eq!(rx.iter().count(), 200);
     });
 }
+
+#[test]
+fn plain_threads_wait_for_the_end_of_a_context() {
+    let (ctx, cancel) = context::with_cancel(&background());
+    let waiter = thread::spawn({
+        let ctx = ctx.clone();
+        move || (ctx.done().recv().is_err(), ctx.err())
+    });
+    cancel.cancel();
+    assert_eq!(waiter.join().unwrap(), (true, Some(ContextError::Canceled)));
+    let (timed, _cancel) = context::with_timeout(&background(), MS);
+    assert!(timed.done().recv().is_err());
+}

@@ -269,7 +269,11 @@ fn try_go_gives_the_closure_back_where_go_would_wait() {
             let (release, released) = bounded::<()>(0);
             for _ in 0..2 {
                 let released = released.clone();
-                assert!(s.try_go(move |_| Ok(drop(released.recv()))).is_ok());
+                let wait = move |_: &Context| {
+                    assert!(released.recv().is_err());
+                    Ok(())
+                };
+                assert!(s.try_go(wait).is_ok());
             }
             let Err(again) = s.try_go(count) else { panic!("three run") };
             drop(release);
@@ -289,7 +293,10 @@ fn a_limit_cannot_be_changed_while_goroutines_run_or_be_nothing() {
             s.limit(1);
             s.limit(4);
             let (release, released) = bounded::<()>(0);
-            s.go(move |_| Ok(drop(released.recv())));
+            s.go(move |_| {
+                assert!(released.recv().is_err());
+                Ok(())
+            });
             let text = panic_text(|| s.limit(2));
             assert_eq!(text, "errgroup: modify limit while 1 goroutines in the group are still active");
             assert_eq!(panic_text(|| s.limit(0)), "a limit of zero goroutines");
