@@ -36,7 +36,7 @@ enum Program {
 /// The programs of one area.
 type Table = &'static [(&'static str, Program)];
 
-const AREAS: [Table; 12] = [
+const AREAS: [Table; 13] = [
     channels::PROGRAMS,
     deadlocks::PROGRAMS,
     ends::PROGRAMS,

@@ -390,6 +390,9 @@ impl<T> Hchan<T> {
             if let Some(value) = clock.take(now, since) {
                 return Ok(value);
             }
+            if locked.is_closed() {
+                return Err(Missed::Closed);
+            }
             let bounds = match limit {
                 Limit::At(when) if when <= now => None,
                 Limit::Within(cancel) if cancel.is_ended() => None,
