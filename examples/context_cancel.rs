@@ -13,7 +13,7 @@ const SEARCHERS: u64 = 4;
 fn search(first: u64, ctx: &Context) -> Option<u64> {
     let share = (first..100_000).step_by(SEARCHERS as usize);
     for (round, candidate) in share.enumerate() {
-        if PRODUCT % candidate == 0 {
+        if PRODUCT.is_multiple_of(candidate) {
             return Some(candidate);
         }
         if round % 64 == 0 {

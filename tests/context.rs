@@ -408,7 +408,7 @@ fn children_that_are_made_while_the_parent_ends_end_too() {
             cancel.cancel();
             for maker in makers {
                 let (made, _rights) = maker.join().unwrap();
-                assert!(made.iter().all(|ctx| is_done(ctx)));
+                assert!(made.iter().all(is_done));
             }
         }
     });

@@ -17,9 +17,9 @@ use std::thread;
 use goruntime::channel::{RecvError, bounded, unbounded};
 use goruntime::context::{self, CancelFunc, Cause, Context, ContextError, RecvCtxError, SendCtxError, background};
 use goruntime::runtime::yield_now;
-use goruntime::sync::{Arc, Mutex, WaitGroup};
-use goruntime::time::{Duration, Instant, Timer, sleep, sleep_ctx};
-use goruntime::{go, spawn};
+use goruntime::sync::{Arc, Mutex, Semaphore, WaitGroup};
+use goruntime::time::{Duration, Instant, Ticker, Timer, sleep, sleep_ctx};
+use goruntime::{go, select, spawn};
 
 use self::procs::{settle, with_procs};
 
@@ -380,4 +380,91 @@ fn plain_threads_wait_for_the_end_of_a_context() {
     assert_eq!(waiter.join().unwrap(), (true, Some(ContextError::Canceled)));
     let (timed, _cancel) = context::with_timeout(&background(), MS);
     assert!(timed.done().recv().is_err());
+}
+
+#[test]
+fn contexts_and_timers_are_cases_of_a_select() {
+    on_some_procs(|| {
+        let (_tx, idle) = bounded::<u8>(0);
+        let (ctx, _cancel) = context::with_timeout(&background(), 2 * MS);
+        let (timer, ticker) = (Timer::new(HOUR), Ticker::new(HOUR));
+        select! {
+            recv(idle) -> _ => panic!("nobody sends"),
+            recv(timer.receiver()) -> _ => panic!("an hour has passed"),
+            recv(ticker.receiver()) -> _ => panic!("an hour has passed"),
+            recv(ctx.done()) -> end => assert!(end.is_err() && ctx.err().is_some()),
+        }
+        timer.reset(MS);
+        select! {
+            recv(idle) -> _ => panic!("nobody sends"),
+            recv(timer.receiver()) -> at => assert!(at.is_ok()),
+            recv(background().done()) -> _ => panic!("the background ended"),
+        }
+        select! {
+            recv(timer.receiver()) -> _ => panic!("a second value"),
+            default => {}
+        }
+    });
+}
+
+/// A select that is parked sees that a timer was set, stopped or dropped.
+#[test]
+fn a_parked_select_follows_a_timer() {
+    on_some_procs(|| {
+        let (_tx, idle) = bounded::<u8>(0);
+        for before in [HOUR, MS] {
+            let timer = Arc::new(Timer::new(before));
+            timer.stop();
+            let (theirs, other) = (timer.clone(), idle.clone());
+            let waiter = spawn(move || {
+                select! {
+                    recv(other) -> _ => panic!("nobody sends"),
+                    recv(theirs.receiver()) -> at => at,
+                }
+            });
+            yield_now();
+            timer.reset(HOUR);
+            yield_now();
+            let now = Instant::now();
+            timer.reset(2 * MS);
+            assert!(waiter.join().unwrap().unwrap() >= now + 2 * MS);
+        }
+        let timer = Timer::new(HOUR);
+        let receiver = timer.receiver().clone();
+        let waiter = spawn(move || {
+            select! {
+                recv(idle) -> _ => panic!("nobody sends"),
+                recv(receiver) -> end => end,
+            }
+        });
+        yield_now();
+        drop(timer);
+        assert_eq!(waiter.join().unwrap(), Err(RecvError));
+    });
+}
+
+#[test]
+fn permits_are_waited_for_under_contexts() {
+    on_some_procs(|| {
+        let semaphore = Arc::new(Semaphore::new(2));
+        let held = semaphore.acquire_many_ctx(2, &background()).unwrap();
+        let (ctx, _cancel) = context::with_timeout_cause(&background(), 2 * MS, "over");
+        let (theirs, their_ctx) = (semaphore.clone(), ctx.clone());
+        // The one behind it gets its permit when the one before it gives up.
+        let greedy = spawn(move || theirs.acquire_many_ctx(2, &their_ctx).map(drop));
+        assert_eq!(semaphore.acquire_ctx(&ctx).unwrap_err().to_string(), "over");
+        assert!(greedy.join().unwrap().is_err() && semaphore.acquire_ctx(&ctx).is_err());
+        drop(held);
+        assert_eq!(semaphore.available(), 2);
+        let theirs = semaphore.clone();
+        let held = semaphore.acquire_many(2);
+        let waiter = spawn(move || {
+            let (ctx, _cancel) = context::with_timeout(&background(), HOUR);
+            theirs.acquire_ctx(&ctx).is_ok()
+        });
+        yield_now();
+        drop(held);
+        assert!(waiter.join().unwrap());
+        assert_eq!(semaphore.available(), 2);
+    });
 }

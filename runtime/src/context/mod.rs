@@ -261,7 +261,7 @@ pub fn without_cancel(parent: &Context) -> Context {
 impl Context {
     /// The channel that is closed when the context ends, for `select!`; nothing is ever sent on it.
     ///
-    /// If the context cannot end it is that of [`never`]. To wait for one thing within a context, a `_ctx` operation is cheaper.
+    /// If the context cannot end it is that of [`never`](never()). To wait for one thing within a context, a `_ctx` operation is cheaper.
     ///
     /// # Examples
     ///

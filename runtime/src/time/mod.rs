@@ -2,7 +2,7 @@
 //!
 //! `use goruntime::time` replaces `use std::time`. What else waits for at most some time: `recv_timeout` and `send_timeout` of channels,
 //! [`thread::park_timeout`](crate::thread::park_timeout), [`JoinHandle::join_timeout`](crate::JoinHandle::join_timeout),
-//! [`WaitGroup::wait_timeout`](crate::sync::WaitGroup::wait_timeout), and whatever takes a [`Context`](crate::context::Context).
+//! [`WaitGroup::wait_timeout`](crate::sync::WaitGroup::wait_timeout), and whatever takes a [`Context`].
 
 // *Why here.* Floor 8: sleeping parks with the timer that every goroutine carries; `after_func` and `timeout` start goroutines.
 //
