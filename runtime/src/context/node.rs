@@ -7,7 +7,7 @@
 //!
 //! *Invariants.* CT1. `outcome` is set once. A member that ends by its parent gets it while the parent's `state` is locked, so nobody who finds the parent
 //! `ended` finds a member without an outcome. CT2. After `ended` is set, under `state`, no member, timer or function is added. CT3. The outcome is there before
-//! `cancel` ends. CT4. Whoever ends a subtree holds `settling` of its root meanwhile, and whoever meets the end of another waits for
+//! `cancel` ends. CT4. Whoever ends a subtree holds `settling` of its root until everything below has ended, and whoever meets the end of another waits for
 //! that: when a cancel returns, everything below has ended. CT5. User code (values, functions) is neither run nor dropped under a lock.
 //!
 //! *Locks.* `settling` parks; `state` is std's, is taken after it, and nothing is done under it but moving pointers. One `state` at a time.
@@ -289,6 +289,17 @@ impl Tree {
     }
 }
 
+impl Tree {
+    /// Waits until whoever ended this tree has come to everything below it (CT4). The caller holds no `settling`, or one further up.
+    fn wait_until_settled(&self) {
+        if let Some(root) = self.outcome.get().and_then(|outcome| outcome.root.upgrade())
+            && let Some(tree) = root.own_tree()
+        {
+            drop(tree.settling.lock());
+        }
+    }
+}
+
 /// What an end comes across.
 #[derive(Default)]
 struct Found {
@@ -319,7 +330,7 @@ pub(super) fn end(root: &Arc<Node>, error: ContextError, cause: Option<Cause>) -
     let outcome = Arc::new(Outcome { error, cause, root: Arc::downgrade(root) });
     if tree.outcome.set(Arc::clone(&outcome)).is_err() {
         drop(settling);
-        wait_until_settled(tree, root);
+        tree.wait_until_settled();
         return 0;
     }
     let mut found = Found { nodes: vec![Arc::clone(root)], ..Found::default() };
@@ -330,6 +341,9 @@ pub(super) fn end(root: &Arc<Node>, error: ContextError, cause: Option<Cause>) -
         }
         count += 1;
     }
+    // Who meets this end waits for its `settling`, and that is to be enough. Whoever had ended a member before began there: everybody who
+    // holds a lock of this kind waits for one further down, so nobody waits in a circle.
+    found.strangers.iter().filter_map(|stranger| stranger.own_tree()).for_each(Tree::wait_until_settled);
     drop(settling);
     if let Some(parent) = &root.parent {
         tree.leave(parent);
@@ -338,22 +352,7 @@ pub(super) fn end(root: &Arc<Node>, error: ContextError, cause: Option<Cause>) -
         go_at(call, creator, at);
         drop(node);
     }
-    for stranger in &found.strangers {
-        if let Some(tree) = stranger.own_tree() {
-            wait_until_settled(tree, root);
-        }
-    }
     count
-}
-
-/// Waits until whoever ended `tree` has come to everything below it (CT4). Without a lock of our own, so nobody waits in a circle.
-fn wait_until_settled(tree: &Tree, own_root: &Arc<Node>) {
-    let Some(root) = tree.outcome.get().and_then(|outcome| outcome.root.upgrade()) else { return };
-    if !Arc::ptr_eq(&root, own_root)
-        && let Some(tree) = root.own_tree()
-    {
-        drop(tree.settling.lock());
-    }
 }
 
 /// While it exists a goexit that user code has caught is not raised again: half an end is none.
