@@ -114,47 +114,47 @@ fn each_wait_ends_with_its_context() {
     }
 }
 
-/// Each operation alone: the one that is parked when the context ends.
+/// Each operation that waits for good, alone.
+const EACH: [fn(&Context) -> Cause; 6] = [
+    |ctx| {
+        let (_tx, rx) = bounded::<u8>(0);
+        rx.recv_ctx(ctx).unwrap_err().cause().unwrap().clone()
+    },
+    |ctx| {
+        let (tx, _rx) = bounded(0);
+        tx.send_ctx(1, ctx).unwrap_err().cause().unwrap().clone()
+    },
+    |ctx| {
+        let mutex = Mutex::new(());
+        let _held = mutex.lock().unwrap();
+        mutex.lock_ctx(ctx).map(|_| ()).unwrap_err()
+    },
+    |ctx| {
+        let group = WaitGroup::new();
+        group.add(1);
+        group.wait_ctx(ctx).unwrap_err()
+    },
+    |ctx| {
+        let theirs = ctx.clone();
+        let handle = spawn(move || theirs.done().recv().is_err());
+        // The goroutine ends with the context, too: either may be first.
+        match handle.join_ctx(ctx) {
+            Err((handle, cause)) => {
+                assert!(handle.join().unwrap());
+                cause
+            }
+            Ok(result) => {
+                assert!(result.unwrap());
+                ctx.cause().unwrap()
+            }
+        }
+    },
+    |ctx| sleep_ctx(HOUR, ctx).unwrap_err(),
+];
+
 #[test]
 fn a_parked_operation_is_woken_by_the_end() {
-    type Wait = fn(&Context) -> Cause;
-    let each: [Wait; 6] = [
-        |ctx| {
-            let (_tx, rx) = bounded::<u8>(0);
-            rx.recv_ctx(ctx).unwrap_err().cause().unwrap().clone()
-        },
-        |ctx| {
-            let (tx, _rx) = bounded(0);
-            tx.send_ctx(1, ctx).unwrap_err().cause().unwrap().clone()
-        },
-        |ctx| {
-            let mutex = Mutex::new(());
-            let _held = mutex.lock().unwrap();
-            mutex.lock_ctx(ctx).map(|_| ()).unwrap_err()
-        },
-        |ctx| {
-            let group = WaitGroup::new();
-            group.add(1);
-            group.wait_ctx(ctx).unwrap_err()
-        },
-        |ctx| {
-            let theirs = ctx.clone();
-            let handle = spawn(move || theirs.done().recv().is_err());
-            // The goroutine ends with the context, too: either may be first.
-            match handle.join_ctx(ctx) {
-                Err((handle, cause)) => {
-                    assert!(handle.join().unwrap());
-                    cause
-                }
-                Ok(result) => {
-                    assert!(result.unwrap());
-                    ctx.cause().unwrap()
-                }
-            }
-        },
-        |ctx| sleep_ctx(HOUR, ctx).unwrap_err(),
-    ];
-    for wait in &each {
+    for wait in &EACH {
         for procs in [1, 2, 4] {
             with_procs(procs, || {
                 let (ctx, cancel) = context::with_cancel(&background());

@@ -211,7 +211,7 @@ impl<'a> Search<'_, 'a> {
             Limit::Passed => return None,
             Limit::At(when) if when <= os::nanotime() => return None,
             // No select waits within something else: a context is a case of it.
-            Limit::At(_) | Limit::Never | Limit::Within(_) => {}
+            _ => {}
         }
         let clocks = self.cases.iter().filter_map(|case| case.operation.due());
         Some(clocks.chain(limit.until()).min())
