@@ -327,6 +327,12 @@ fn a_panic_of_the_holder_poisons_and_a_goexit_does_not() {
         assert_eq!(format!("{lock:?}"), "Mutex { data: 1, poisoned: true, .. }");
         lock.clear_poison();
         assert!(lock.lock().is_ok());
+        // What unwinds is a panic, whatever was caught before.
+        ends(|| {
+            assert!(catch_unwind(|| goexit()).is_err());
+            panic!("after a goexit that was caught");
+        });
+        assert!(lock.is_poisoned());
     });
 }
 

@@ -212,6 +212,15 @@ fn a_value_that_is_set_once_is_dropped_once() {
     assert_eq!(Arc::strong_count(&counted), 1);
 }
 
+/// As with std's: what the value borrows may be dropped before the cell.
+#[test]
+fn a_value_may_borrow_what_goes_away_before_the_cell() {
+    let cell: OnceLock<&String> = OnceLock::new();
+    let text = "short".to_owned();
+    cell.set(&text).unwrap();
+    assert_eq!(cell.get().map(|text| text.as_str()), Some("short"));
+}
+
 /// All set it; one wins, and all see the winner's value.
 #[test]
 fn one_of_many_sets_the_value() {

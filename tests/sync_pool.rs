@@ -16,9 +16,10 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use goruntime::channel::{Sender, unbounded};
-use goruntime::runtime::{free_os_memory, set_gomaxprocs, sweep, yield_now};
+use goruntime::runtime::{free_os_memory, goexit, set_gomaxprocs, sweep, yield_now};
 use goruntime::spawn;
 use goruntime::sync::{Arc, Pool};
+use goruntime::time::sleep;
 
 use self::procs::with_procs;
 
@@ -197,4 +198,56 @@ fn a_value_has_one_user_at_a_time() {
             }
         });
     }
+}
+
+/// Says that it is dropped, and then leaves by `.1`.
+struct Leaves(Sender<u32>, fn());
+
+impl Drop for Leaves {
+    fn drop(&mut self) {
+        // Nobody may listen any more.
+        let _ = self.0.send(1);
+        (self.1)();
+    }
+}
+
+/// A destructor that leaves by a goexit ends itself only: neither others in the same sweep nor the goroutine that asked for it.
+#[test]
+fn a_goexit_of_a_destructor_ends_nothing_else() {
+    with_procs(1, || {
+        let (tx, rx) = unbounded();
+        let pool: Pool<Leaves> = Pool::new(|| unreachable!("only what is put"));
+        pool.put(Leaves(tx.clone(), || goexit()));
+        pool.put(Leaves(tx, yield_now));
+        let asks = spawn(move || {
+            for _ in 0..2 {
+                free_os_memory();
+            }
+            sleep(Duration::from_nanos(1));
+            pool.try_get().is_none()
+        });
+        assert_eq!(rx.iter().count(), 2);
+        assert!(asks.join().unwrap());
+    });
+}
+
+/// A panic with a value that panics when it is dropped reaches nobody.
+#[test]
+fn the_payload_of_a_destructors_panic_is_not_dropped() {
+    struct Bomb;
+    impl Drop for Bomb {
+        fn drop(&mut self) {
+            unreachable!("the payload was dropped");
+        }
+    }
+    with_procs(1, || {
+        let (tx, rx) = unbounded();
+        let pool: Pool<Leaves> = Pool::new(|| unreachable!("only what is put"));
+        pool.put(Leaves(tx, || std::panic::panic_any(Bomb)));
+        for _ in 0..2 {
+            free_os_memory();
+        }
+        assert_eq!(rx.iter().count(), 1);
+        assert!(pool.try_get().is_none());
+    });
 }

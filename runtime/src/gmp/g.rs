@@ -67,8 +67,10 @@ pub(crate) mod flag {
     pub(crate) const THREAD: u32 = 2;
     /// Somebody joins it, so a panic is theirs; without it a panic ends the program.
     pub(crate) const JOINED: u32 = 4;
-    /// `goexit` is unwinding it.
+    /// It has called `goexit`, which goes on at its next park if it was caught.
     pub(crate) const GOEXIT: u32 = 8;
+    /// What unwinds it, if anything does, is its goexit: no panic has come since that was raised.
+    pub(crate) const GOEXIT_UNWINDS: u32 = 1024;
     /// Inside a wait that goexit must not interrupt (a scope, a join guard).
     pub(crate) const UNINTERRUPTIBLE: u32 = 16;
     /// Goroutine 1.

@@ -201,21 +201,32 @@ pub(crate) fn goready(gp: GPtr) {
 /// Raises a goexit again that user code had caught: called first by every public operation that may park.
 #[inline(always)]
 pub(crate) fn check_goexit() {
-    if is_in_goexit() {
+    if has_flag(flag::GOEXIT) {
         raise_goexit_again();
     }
 }
 
-/// Whether goexit is ending the caller. Does not enter: a thread that the runtime does not know has no goexit.
-#[inline(always)]
+/// Whether the caller has called goexit, and user code may have caught that.
 pub(crate) fn is_in_goexit() -> bool {
-    m::current().and_then(|mp| mp.curg()).is_some_and(|gp| gp.has(flag::GOEXIT))
+    has_flag(flag::GOEXIT)
+}
+
+/// Whether what unwinds the caller, who is being unwound, is a goexit and no panic.
+pub(crate) fn is_goexit_unwinding() -> bool {
+    has_flag(flag::GOEXIT_UNWINDS)
+}
+
+/// Does not enter: a thread that the runtime does not know has no goexit.
+#[inline(always)]
+fn has_flag(flag: u32) -> bool {
+    m::current().and_then(|mp| mp.curg()).is_some_and(|gp| gp.has(flag))
 }
 
 #[cold]
 fn raise_goexit_again() {
     let gp = enter().g();
     if !std::thread::panicking() && !gp.has(flag::UNINTERRUPTIBLE) {
+        gp.set(flag::GOEXIT_UNWINDS);
         std::panic::resume_unwind(Box::new(GoexitPayload));
     }
 }

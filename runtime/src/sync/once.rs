@@ -22,7 +22,7 @@ use core::panic::{Location, RefUnwindSafe, UnwindSafe};
 use core::sync::atomic::{AtomicU32, Ordering};
 
 use crate::gmp::WaitReason;
-use crate::proc::park::{check_goexit, is_in_goexit};
+use crate::proc::park::{check_goexit, is_goexit_unwinding};
 use crate::proc::{enter, enter_preemptible};
 use crate::sync::queue::{Queue, Wait, wake_all};
 
@@ -255,7 +255,7 @@ impl Drop for Ending<'_> {
     fn drop(&mut self) {
         let after = if self.is_complete {
             COMPLETE
-        } else if !self.state.is_spent.get() && is_in_goexit() {
+        } else if !self.state.is_spent.get() && is_goexit_unwinding() {
             self.before
         } else {
             POISONED

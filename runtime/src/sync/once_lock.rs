@@ -11,8 +11,6 @@
 
 use core::cell::UnsafeCell;
 use core::fmt;
-use core::marker::PhantomData;
-use core::mem::MaybeUninit;
 use core::panic::{RefUnwindSafe, UnwindSafe};
 
 use crate::sync::once::Once;
@@ -32,8 +30,8 @@ use crate::sync::once::Once;
 #[doc(alias = "OnceValue")]
 pub struct OnceLock<T> {
     once: Once,
-    value: UnsafeCell<MaybeUninit<T>>,
-    owns: PhantomData<T>,
+    /// An `Option`, so that it drops itself: with a `Drop` of our own, borrows in T would have to outlive the cell.
+    value: UnsafeCell<Option<T>>,
 }
 
 // SAFETY: threads share the value by reference (T: Sync), and one may set what another drops (T: Send); `once` orders them.
@@ -46,7 +44,7 @@ impl<T> OnceLock<T> {
     /// Makes one without a value.
     #[inline]
     pub const fn new() -> OnceLock<T> {
-        OnceLock { once: Once::new(), value: UnsafeCell::new(MaybeUninit::uninit()), owns: PhantomData }
+        OnceLock { once: Once::new(), value: UnsafeCell::new(None) }
     }
 
     /// The value, if it is set. Does not wait.
@@ -60,7 +58,7 @@ impl<T> OnceLock<T> {
     #[inline]
     pub fn get_mut(&mut self) -> Option<&mut T> {
         // SAFETY: complete means that the value is there (OL1), and the borrow is exclusive.
-        self.once.is_completed_mut().then(|| unsafe { self.value.get_mut().assume_init_mut() })
+        self.once.is_completed_mut().then(|| unsafe { self.value.get_mut().as_mut().unwrap_unchecked() })
     }
 
     /// The value, when it is set.
@@ -121,7 +119,7 @@ impl<T> OnceLock<T> {
             self.once.call_once_force(|_| {
                 let value = f();
                 // SAFETY: nobody reads before `once` is complete, and its closures run one after the other (OL1).
-                unsafe { (*self.value.get()).write(value) };
+                unsafe { self.value.get().write(Some(value)) };
             });
         }
         // SAFETY: complete means that the value is there (OL1).
@@ -135,8 +133,7 @@ impl<T> OnceLock<T> {
             return None;
         }
         self.once = Once::new();
-        // SAFETY: it was complete, so that the value is there (OL1); now it is not, so that the value is not used again.
-        Some(unsafe { self.value.get_mut().assume_init_read() })
+        self.value.get_mut().take()
     }
 
     /// Takes the value out.
@@ -151,14 +148,7 @@ impl<T> OnceLock<T> {
     #[inline]
     unsafe fn get_unchecked(&self) -> &T {
         // SAFETY: the caller has seen that it is complete (OL1).
-        unsafe { (*self.value.get()).assume_init_ref() }
-    }
-}
-
-impl<T> Drop for OnceLock<T> {
-    #[inline]
-    fn drop(&mut self) {
-        drop(self.take());
+        unsafe { (*self.value.get()).as_ref().unwrap_unchecked() }
     }
 }
 

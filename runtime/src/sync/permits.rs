@@ -7,7 +7,7 @@
 //! | `WAITING` | somebody is queued: whoever takes or gives goes through the lock                                             |
 //! | the rest  | free permits, in units of `PERMIT`                                                                           |
 //!
-//! *Invariants.* PE1. `WAITING` is set and cleared under the semaphore's lock, and is set whenever somebody is queued while the lock is free. PE2. While
+//! *Invariants.* PM1. `WAITING` is set and cleared under the semaphore's lock, and is set whenever somebody is queued while the lock is free. PM2. While
 //! `WAITING` is set, the number changes under the lock only: so nobody overtakes the queue, and no permit is given that the queue does not see.
 //!
 //! *Locks.* That of the semaphore, for the functions that say so.
@@ -112,7 +112,7 @@ impl Permits {
         false
     }
 
-    /// Whether `count` are free, for the holder of the lock while somebody is queued (PE2).
+    /// Whether `count` are free, for the holder of the lock while somebody is queued (PM2).
     pub(crate) fn suffice(&self, count: usize) -> bool {
         self.available() >= count
     }

@@ -13,7 +13,7 @@ use core::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{LockResult, PoisonError};
 use std::thread;
 
-use crate::proc::park::is_in_goexit;
+use crate::proc::park::is_goexit_unwinding;
 
 /// Whether a holder has panicked.
 #[derive(Debug)]
@@ -53,7 +53,7 @@ impl Poison {
 
     #[cold]
     fn note(&self) {
-        if !is_in_goexit() {
+        if !is_goexit_unwinding() {
             self.0.store(true, Ordering::Relaxed);
         }
     }

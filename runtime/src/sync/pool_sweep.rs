@@ -13,13 +13,14 @@
 //!
 //! *Go:* `poolCleanup`, which the collector calls.
 
+use core::mem;
 use core::sync::atomic::{AtomicBool, Ordering};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, PoisonError, Weak};
 
 use crate::bgsweep;
 use crate::gmp::g::flag;
-use crate::proc::enter;
+use crate::proc::{enter, park};
 use crate::sync::mutex::Mutex;
 use crate::sync::once::Once;
 use crate::sync::semaphore::Semaphore;
@@ -73,8 +74,6 @@ fn sweeper() {
         loop {
             bgsweep::pause(PERIOD);
             sweep_pools();
-            // A destructor may have called goexit: it ends its own run only.
-            enter().g().unset(flag::GOEXIT);
             AWAKE.store(false, Ordering::Relaxed);
             if all_are_empty() {
                 break;
@@ -94,11 +93,13 @@ pub(crate) fn sweep_pools() {
 }
 
 fn all_are_empty() -> bool {
-    living().into_iter().all(|pool| {
-        let is_empty = pool.is_empty();
+    let mut are_empty = true;
+    // To the end, because each of them may be the last reference to its pool.
+    for pool in living() {
+        are_empty &= pool.is_empty();
         drop_each([pool]);
-        is_empty
-    })
+    }
+    are_empty
 }
 
 fn living() -> Vec<Arc<dyn Sweepable>> {
@@ -106,10 +107,16 @@ fn living() -> Vec<Arc<dyn Sweepable>> {
     pools.iter().filter_map(Weak::upgrade).collect()
 }
 
-/// Drops values of users (PS2).
+/// Drops values of users (PS2). A goexit of a destructor ends that destructor only.
 pub(super) fn drop_each<T>(values: impl IntoIterator<Item = T>) {
     for value in values {
-        // The hook has printed what there is to say.
-        let _ = catch_unwind(AssertUnwindSafe(|| drop(value)));
+        let was_in_goexit = park::is_in_goexit();
+        if let Err(payload) = catch_unwind(AssertUnwindSafe(|| drop(value))) {
+            // The hook has printed what there is to say. The payload may panic in its own destructor, so it has none.
+            mem::forget(payload);
+        }
+        if park::is_in_goexit() && !was_in_goexit {
+            enter().g().unset(flag::GOEXIT | flag::GOEXIT_UNWINDS);
+        }
     }
 }

@@ -221,7 +221,8 @@ impl RawMutex {
 
 /// Whether spinning can pay: another processor may be running the holder, and this one has nothing better to do.
 fn may_spin() -> bool {
-    let busy = SCHED.procs.load(Ordering::Relaxed) - SCHED.npidle.load(Ordering::Relaxed);
+    // The two loads are of two moments: the number of processors may change in between.
+    let busy = SCHED.procs.load(Ordering::Relaxed).saturating_sub(SCHED.npidle.load(Ordering::Relaxed));
     let others = busy as i32 - SCHED.nmspinning.load(Ordering::Relaxed) - 1;
     others > 0 && boot::ncpu() > 1 && m::current().and_then(|mp| mp.p()).is_none_or(|pp| pp.runq.is_empty())
 }

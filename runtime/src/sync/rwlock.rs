@@ -155,7 +155,8 @@ impl<T: ?Sized> RwLock<T> {
         self.write_guard()
     }
 
-    /// Takes the lock for writing if nobody has it or waits to write.
+    /// Takes the lock for writing if nobody has it or waits to write. As in Go it may also fail in the moment in which another writer lets go, or in
+    /// which another call of this function finds the lock taken.
     ///
     /// # Errors
     ///

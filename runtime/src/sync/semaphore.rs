@@ -2,7 +2,7 @@
 //!
 //! *Why here.* Floor 7, over `permits`.
 //!
-//! *Invariants.* PE1, PE2. SM1. Whenever the lock is free, the first in the queue wants more than is free: permits that come, and waiters that leave in
+//! *Invariants.* PM1, PM2. SM1. Whenever the lock is free, the first in the queue wants more than is free: permits that come, and waiters that leave in
 //! front of others, are followed by `grant`. The tag of a waiter is what it wants.
 //!
 //! *Locks.* The queue's, rank 1.

@@ -19,7 +19,7 @@ use core::time::Duration;
 use std::sync::Arc;
 
 use crate::gmp::WaitReason;
-use crate::proc::park::{check_goexit, is_in_goexit};
+use crate::proc::park::{check_goexit, is_goexit_unwinding};
 use crate::proc::{Entered, enter, enter_preemptible};
 use crate::sync::cancel::Bounds;
 use crate::sync::queue::{Locked, Queue, Wait, Waited, wake_all};
@@ -247,7 +247,7 @@ impl WaitGroup {
 impl Drop for Activity {
     /// Not when the activity panics: that ends the program, and nobody is to go on before. A goexit is an end like any other.
     fn drop(&mut self) {
-        if !std::thread::panicking() || is_in_goexit() {
+        if !std::thread::panicking() || is_goexit_unwinding() {
             self.0.done();
         }
     }

@@ -57,7 +57,7 @@ pub(crate) fn is_goexit(payload: &(dyn Any + Send)) -> bool {
 pub(crate) fn goexit() -> ! {
     let gp = enter().g();
     assert!(!gp.has(flag::THREAD), "goexit called on a thread that is not a goroutine");
-    gp.set(flag::GOEXIT);
+    gp.set(flag::GOEXIT | flag::GOEXIT_UNWINDS);
     if cfg!(panic = "abort") {
         park_for_good(gp);
     }

@@ -42,10 +42,14 @@ const CANNOT_UNWIND: &str = "panic in a function that cannot unwind";
 /// Installs the hook; once.
 pub(crate) fn install_hook() {
     let before = panic::take_hook();
-    panic::set_hook(Box::new(move |info| match current_goroutine() {
-        None => before(info),
-        Some(gp) if gp.has(flag::JOINED) => print_observed(gp, info, &*before),
-        Some(gp) => note(gp, info),
+    panic::set_hook(Box::new(move |info| {
+        let Some(gp) = current_goroutine() else { return before(info) };
+        gp.unset(flag::GOEXIT_UNWINDS);
+        if gp.has(flag::JOINED) {
+            print_observed(gp, info, &*before);
+        } else {
+            note(gp, info);
+        }
     }));
 }
 

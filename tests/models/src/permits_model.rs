@@ -5,7 +5,7 @@
 //!
 //! *Why here.* `sync::permits` is lock-free as long as nobody queues.
 //!
-//! *Invariants.* PE1 and PE2 of `sync::permits`, SM1 of `sync::semaphore`.
+//! *Invariants.* PM1 and PM2 of `sync::permits`, SM1 of `sync::semaphore`.
 //!
 //! *Locks.* The semaphore's.
 //!
