@@ -188,6 +188,12 @@ fn pubsub() {
 }
 
 #[test]
+fn tcp_echo() {
+    let lines = ["100 clients, 1000 lines echoed", "the server has stopped: use of closed network connection\n"];
+    assert_prints(&example("tcp_echo", &[]), &lines.join("\n"));
+}
+
+#[test]
 fn deadlock() {
     let out = example("deadlock", &[]);
     assert_eq!(out.stdout, "waiting\n");

@@ -24,10 +24,11 @@
 //! ```text
 //! 9  rt0                            from the first instruction to goroutine 1, and the exit; library mode
 //! 8  task runtime thread debug      spawn and join, control, the mirror of std::thread, looking inside
-//! 8  time context                   what may start goroutines on the way: timers, deadlines
+//! 8  time context net               what may start goroutines on the way, and what sleeps: timers, deadlines, sockets
 //! 7  channel sync                   what blocks a goroutine
 //! 6  sysmon bgsweep                 the caretakers
 //! 5  proc                           the verbs of the scheduler
+//! 4  netpoll                        from the readiness of sockets to the goroutines that wait
 //! 3  gmp                            its nouns: G, M, P
 //! 2  coro                           stacks and the switch
 //! 1  base                           throw, locks, the TLS word, lists
@@ -43,7 +44,11 @@ mod base;
 mod bgsweep;
 mod coro;
 mod gmp;
-mod os;
+#[cfg_attr(not(unix), allow(dead_code, reason = "it waits for sockets, which are for Unix only"))]
+mod netpoll;
+#[path = "os/mod.rs"]
+mod platform;
+#[cfg_attr(not(unix), allow(dead_code, reason = "so do some of its functions"))]
 mod proc;
 mod rt0;
 mod sysmon;
@@ -52,10 +57,26 @@ mod task;
 pub mod channel;
 pub mod context;
 pub mod debug;
+#[cfg(unix)]
+pub mod net;
 pub mod runtime;
 pub mod sync;
 pub mod thread;
 pub mod time;
+
+/// What exists on one family of systems only, as in `std::os`.
+pub mod os {
+    pub(crate) use crate::platform::*;
+
+    /// Unix.
+    #[cfg(unix)]
+    pub mod unix {
+        /// Sockets that have paths instead of addresses.
+        pub mod net {
+            pub use crate::net::unix::{Incoming, SocketAddr, UnixDatagram, UnixListener, UnixStream};
+        }
+    }
+}
 
 pub use goruntime_macros::{init, main, test};
 pub use task::{Builder, Goexit, JoinHandle, LocalKey, Scope, ScopedJoinHandle, go, run, scope, spawn};

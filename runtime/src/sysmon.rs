@@ -19,7 +19,7 @@ use crate::gmp::p::PStatus;
 use crate::gmp::{GPtr, M, MPtr, PPtr, SCHED};
 use crate::os;
 use crate::proc::deadlock::Policy;
-use crate::proc::{boot, deadlock, goready, mstart, newproc, resize, timer, wake};
+use crate::proc::{boot, deadlock, goready, mstart, netwait, newproc, resize, timer, wake};
 
 const SHORTEST: i64 = 20_000;
 const LONGEST: i64 = 1_000_000;
@@ -127,6 +127,7 @@ fn round(rounds: &mut Rounds) -> bool {
         report_deadlock();
     }
     carry_out_resize();
+    netwait::look_from_sysmon(now);
     let rescued = rescue();
     let retaken = retake(now);
     if now - rounds.last_update >= SECOND {

@@ -123,6 +123,20 @@ impl Running {
         self.child.wait().expect("the program is our child");
     }
 
+    /// The next line that the program prints.
+    pub(crate) fn next_line(&mut self) -> String {
+        match self.lines.recv_timeout(DEADLINE) {
+            Ok(line) => line,
+            Err(RecvTimeoutError::Timeout) => self.hangs(),
+            Err(RecvTimeoutError::Disconnected) => panic!("the program ended without printing a line"),
+        }
+    }
+
+    /// Whether the program goes on for `time` without printing anything.
+    pub(crate) fn is_silent_for(&self, time: Duration) -> bool {
+        self.lines.recv_timeout(time) == Err(RecvTimeoutError::Timeout)
+    }
+
     /// Sends a signal by its name.
     pub(crate) fn signal(&self, name: &str) {
         let sent = Command::new("kill").arg(format!("-{name}")).arg(self.child.id().to_string()).status();

@@ -16,6 +16,7 @@ mod ends;
 mod inits;
 mod library;
 mod locks;
+mod net;
 mod order;
 mod overflow;
 mod panics;
@@ -36,13 +37,14 @@ enum Program {
 /// The programs of one area.
 type Table = &'static [(&'static str, Program)];
 
-const AREAS: [Table; 13] = [
+const AREAS: [Table; 14] = [
     channels::PROGRAMS,
     deadlocks::PROGRAMS,
     ends::PROGRAMS,
     inits::PROGRAMS,
     library::PROGRAMS,
     locks::PROGRAMS,
+    net::PROGRAMS,
     order::PROGRAMS,
     overflow::PROGRAMS,
     panics::PROGRAMS,

@@ -58,6 +58,8 @@ pub(crate) const CFG: &[(&str, &str)] = &[
     ("runtime/src/coro/stack.rs", "corosensei asks for two more numbers on Windows"),
     ("runtime/src/debug/quit.rs", "there is no SIGQUIT on Windows"),
     ("runtime/src/sync/readers.rs", "debug builds report a goroutine that waits for itself"),
+    ("runtime/src/netpoll/mod.rs", "which poller"),
+    ("runtime/src/lib.rs", "what exists on Unix only"),
 ];
 
 /// Where unsafe code may stand.
@@ -80,8 +82,11 @@ pub(crate) const UNSAFE: &[(&str, &str)] = &[
     ("runtime/src/gmp/mod.rs", "the handles on objects that are never freed"),
     ("runtime/src/gmp/runq.rs", "only the owner may fill the ring"),
     ("runtime/src/gmp/timers.rs", "timers are inside of goroutines"),
+    ("runtime/src/netpoll/polldesc.rs", "finds the descriptor of a timer"),
+    ("runtime/src/netpoll/table.rs", "descriptors are all-zero memory at first"),
     ("runtime/src/proc/execute.rs", "makes and resumes coroutines"),
     ("runtime/src/proc/findrunnable.rs", "touches what belongs to the owner of the P"),
+    ("runtime/src/proc/netwait.rs", "reads the frame of a goroutine that parks"),
     ("runtime/src/proc/newproc.rs", "writes closures into slots, touches what belongs to the owner of the P"),
     ("runtime/src/proc/park.rs", "suspends; the M of one who is inside is there"),
     ("runtime/src/proc/permit.rs", "finds the goroutine of a timer"),
@@ -90,6 +95,8 @@ pub(crate) const UNSAFE: &[(&str, &str)] = &[
     ("runtime/src/proc/steal.rs", "fills the ring as the owner of the P"),
     ("runtime/src/proc/timer.rs", "finds the goroutine of a timer"),
     ("runtime/src/proc/traceback.rs", "resumes a coroutine for its traceback"),
+    ("runtime/src/net/handle.rs", "raw descriptors become sockets, as std's do"),
+    ("runtime/src/net/turn.rs", "waiters are on the frames of parked goroutines"),
     ("runtime/src/channel/buffer.rs", "slots are full or empty by count"),
     ("runtime/src/channel/clock.rs", "takes waiters off the queue of a locked channel"),
     ("runtime/src/channel/half.rs", "a channel is shared by counted handles"),

@@ -79,7 +79,7 @@ impl Note {
 
     /// Reports whether the note is woken.
     #[inline]
-    fn is_woken(&self) -> bool {
+    pub(crate) fn is_woken(&self) -> bool {
         // Acquire: pairs with the Release in `wake`.
         self.word.load(Ordering::Acquire) == WOKEN
     }

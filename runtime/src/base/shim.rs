@@ -13,7 +13,7 @@
 //!
 //! **Go:** none.
 
-pub(crate) use core::sync::atomic::{AtomicPtr, AtomicU32, AtomicUsize, Ordering};
+pub(crate) use core::sync::atomic::{AtomicPtr, AtomicU32, AtomicUsize, Ordering, fence};
 
 pub(crate) use core::hint::spin_loop as hint_spin;
 

@@ -63,7 +63,7 @@ pub(crate) struct Sched {
     pub(crate) goid_source: AtomicU64,
     /// Goroutines started where there was no P; they end where there is one.
     pub(crate) foreign_spawned: AtomicU64,
-    /// The M that sleeps until the next timer, if one does.
+    /// The M that sleeps until the next timer or until a socket is ready, if one does.
     pub(crate) poller: AtomicPtr<M>,
     /// Until when it sleeps.
     pub(crate) poll_until: AtomicI64,

@@ -132,13 +132,13 @@ impl Timer {
                 if state & ARMED == 0 {
                     target.stale.store(target.stale.load(Ordering::Relaxed).saturating_sub(1), Ordering::Relaxed);
                 }
-                self.state.store(state | ARMED, Ordering::Relaxed);
+                self.set_state(state, state | ARMED);
                 return Armed { earliest_changed: false };
             }
             if state >= ENTRY && state & ARMED != 0 {
                 target.stale.fetch_add(1, Ordering::Relaxed);
             }
-            self.state.store((state | ARMED) + ENTRY, Ordering::Relaxed);
+            self.set_state(state, (state | ARMED) + ENTRY);
             let earliest_changed = target.push(&mut entries, Entry { when, timer: NonNull::from(self) });
             return Armed { earliest_changed };
         }
@@ -157,7 +157,7 @@ impl Timer {
             }
             let state = self.state.load(Ordering::Relaxed);
             if state & ARMED != 0 {
-                self.state.store(state & !ARMED, Ordering::Relaxed);
+                self.set_state(state, state & !ARMED);
                 heap.stale.fetch_add(1, Ordering::Relaxed);
                 heap.hasten_stale(&mut entries);
                 return true;
@@ -169,6 +169,17 @@ impl Timer {
                 backoff(&mut rounds);
             }
             return false;
+        }
+    }
+
+    /// Changes the word under the heap's lock. While a callback runs, `fired` may clear its bit at any moment: a plain store would set it again for
+    /// good.
+    #[inline(always)]
+    fn set_state(&self, seen: u32, wanted: u32) {
+        if seen & FIRING == 0 {
+            self.state.store(wanted, Ordering::Relaxed);
+        } else {
+            self.state.fetch_add(wanted.wrapping_sub(seen), Ordering::Relaxed);
         }
     }
 
@@ -403,5 +414,36 @@ mod tests {
         assert!(arm(one, heap, LATER) && heap.has_armed());
         assert!(one.cancel() && !one.cancel());
         assert!(heap.len() == 1 && !heap.has_armed());
+    }
+
+    /// It would be waited for for ever by the next `cancel`.
+    #[test]
+    fn a_callback_that_ends_while_the_timer_is_armed_anew_is_not_firing() {
+        let timer = timer();
+        for (seen, wanted) in [(FIRING | ENTRY, (FIRING | ARMED) + 2 * ENTRY), (FIRING | ARMED | ENTRY, FIRING | ENTRY)]
+        {
+            timer.state.store(seen, Ordering::Relaxed);
+            timer.fired();
+            timer.set_state(seen, wanted);
+            assert_eq!(timer.state.load(Ordering::Relaxed), wanted & !FIRING);
+        }
+    }
+
+    #[test]
+    fn a_timer_that_is_armed_while_it_fires_fires_again() {
+        let (timer, heap) = (timer(), TimerHeap::new());
+        let callback = |timer: NonNull<Timer>, _| {
+            // SAFETY: the timers of these tests are never freed.
+            unsafe { timer.as_ref() }.fired();
+        };
+        _ = timer.arm(&heap, 5, callback);
+        let Top::Due(first) = heap.pop_due(5) else { panic!("the timer is due") };
+        _ = timer.arm(&heap, 7, callback);
+        first.fire(5);
+        assert!(matches!(heap.pop_due(6), Top::Nothing));
+        let Top::Due(second) = heap.pop_due(7) else { panic!("the timer is due again") };
+        second.fire(7);
+        assert!(!timer.cancel());
+        assert_eq!((timer.state.load(Ordering::Relaxed), heap.min_when()), (0, 0));
     }
 }

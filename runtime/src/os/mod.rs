@@ -33,6 +33,11 @@ mod unix;
 #[cfg(all(unix, not(target_os = "linux")))]
 pub(crate) use unix::*;
 
+#[cfg(unix)]
+mod sockets;
+#[cfg(unix)]
+pub(crate) use sockets::*;
+
 #[cfg(windows)]
 mod windows;
 #[cfg(windows)]

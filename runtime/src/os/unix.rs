@@ -19,6 +19,7 @@ use core::ptr::{self, NonNull};
 use core::sync::atomic::{AtomicU32, Ordering};
 use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher;
+use std::os::fd::OwnedFd;
 use std::sync::OnceLock;
 use std::time::Instant;
 
@@ -30,6 +31,16 @@ const HANDLER_ROOM: usize = 16 << 10;
 /// Returns the calling thread's errno.
 fn errno() -> i32 {
     std::io::Error::last_os_error().raw_os_error().unwrap_or(libc::EINVAL)
+}
+
+/// Makes a timer that the poller can wait for: kqueue takes nanoseconds, so none is needed.
+pub(crate) fn timer_descriptor() -> Option<OwnedFd> {
+    None
+}
+
+/// Sets such a timer; there are none.
+pub(crate) fn set_timer_descriptor(_timer: &OwnedFd, _when: i64) -> bool {
+    false
 }
 
 /// Returns the page size in bytes.

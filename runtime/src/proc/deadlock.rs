@@ -2,8 +2,8 @@
 //!
 //! *Why here.* Floor 5: noticed where the last M goes to sleep, confirmed by sysmon, which may look around at leisure.
 //!
-//! *Invariants.* L1. Nothing is reported while a thread that is not ours exists, a timer is pending, or a receiver of outside events is
-//! registered: each could still wake somebody. L2. A report is made only if no M can run anything, seen under the scheduler lock.
+//! *Invariants.* L1. Nothing is reported while a thread that is not ours exists, a timer is pending, somebody waits for a socket, or a receiver of
+//! outside events is registered: each could still wake somebody. L2. A report is made only if no M can run anything, seen under the scheduler lock.
 //!
 //! *Locks.* `SCHED.lock`.
 //!
@@ -16,6 +16,7 @@ use crate::base::mapvec::MapVec;
 
 use crate::gmp::sched::Shared;
 use crate::gmp::{GPtr, SCHED};
+use crate::netpoll;
 use crate::proc::newproc::{DONE, JOIN_FLAGS};
 use crate::proc::{foreign, goready, wake};
 
@@ -48,9 +49,10 @@ pub(crate) fn policy() -> Policy {
     }
 }
 
-/// An M goes to sleep: if it was the last, sysmon is to look.
+/// An M goes to sleep: if it was the last, sysmon is to look. Not while a goroutine waits for a socket: what ends that wait makes an M run, which
+/// goes to sleep again.
 pub(crate) fn note_idle(shared: &Shared) {
-    if all_asleep(shared) && policy() != Policy::Silent {
+    if all_asleep(shared) && policy() != Policy::Silent && !netpoll::has_waiting_goroutines() {
         // SeqCst: this store, then the look at `sysmon_waits`; sysmon announces its sleep before it looks here.
         SUSPECTED.store(true, Ordering::SeqCst);
         wake::wake_sysmon();
@@ -81,7 +83,10 @@ pub(crate) fn confirm() -> bool {
         }
     }
     // Not `earliest`: what is left of a cancelled timer wakes nobody, and may be due in years.
-    if SCHED.ps().any(|pp| pp.timers.has_armed()) || SCHED.external_wakers.load(Ordering::Relaxed) != 0 {
+    if SCHED.ps().any(|pp| pp.timers.has_armed())
+        || netpoll::has_waiting_goroutines()
+        || SCHED.external_wakers.load(Ordering::Relaxed) != 0
+    {
         // Whoever wakes later goes to sleep later, and suspects again.
         SUSPECTED.store(false, Ordering::Relaxed);
         return false;
@@ -95,6 +100,7 @@ pub(crate) fn confirm() -> bool {
     activity() == before
         && all_asleep(&shared)
         && shared.runq.is_empty()
+        && !netpoll::has_waiting_goroutines()
         && SCHED.external_wakers.load(Ordering::Relaxed) == 0
 }
 

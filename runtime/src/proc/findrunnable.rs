@@ -3,7 +3,7 @@
 //! *Why here.* Floor 5.
 //!
 //! *Invariants.* F1. An M that gives up its P has looked at everything after it stopped spinning (the essay in `proc`). F2. At most one M
-//! watches the timers of idle Ps (`SCHED.poller`).
+//! watches the timers of idle Ps and the network (`SCHED.poller`).
 //!
 //! *Locks.* `SCHED.lock`.
 //!
@@ -13,7 +13,8 @@ use core::ptr::null_mut;
 use core::sync::atomic::{Ordering, fence};
 
 use crate::gmp::{GPtr, MPtr, PPtr, SCHED};
-use crate::proc::{OnG0, queue, steal, timer, wake};
+use crate::netpoll;
+use crate::proc::{OnG0, netwait, queue, steal, timer, wake};
 
 /// Every so many passes the global queue comes first, so that it is not starved by goroutines that ready each other.
 const GLOBAL_PERIOD: u32 = 61;
@@ -29,12 +30,16 @@ pub(crate) fn findrunnable(g0: &OnG0, mp: MPtr) -> Option<Found> {
     pp.ticks.set(tick);
     let fair = tick.is_multiple_of(GLOBAL_PERIOD);
     timer::run_due(g0, pp, fair);
-    if fair && let Some(gp) = every_61st_global() {
-        return Some((gp, false));
+    if fair {
+        netwait::look_when_busy(g0);
+        if let Some(gp) = every_61st_global() {
+            return Some((gp, false));
+        }
     }
     local(pp)
         .or_else(|| timer::run_due_now(g0, pp).then(|| local(pp)).flatten())
         .or_else(|| global(pp))
+        .or_else(|| netwait::look(g0, pp).then(|| local(pp)).flatten())
         .or_else(|| steal::steal_work(g0, mp, pp))
         .or_else(|| give_up(g0, mp, pp))
 }
@@ -85,7 +90,7 @@ fn give_up(g0: &OnG0, mp: MPtr, pp: PPtr) -> Option<Found> {
     if wake::stop_spinning(mp) && look_again(mp) {
         return None;
     }
-    watch_timers_or_stop(g0, mp);
+    watch_or_stop(g0, mp);
     None
 }
 
@@ -102,8 +107,8 @@ fn look_again(mp: MPtr) -> bool {
     false
 }
 
-/// Sleeps: as the watcher of the timers if there are any and nobody else watches, else until woken.
-fn watch_timers_or_stop(g0: &OnG0, mp: MPtr) {
+/// Sleeps: as the watcher of the timers and the network if there is anything to watch and nobody else does, else until woken.
+fn watch_or_stop(g0: &OnG0, mp: MPtr) {
     if mp.is_dedicated() {
         return wake::stopm(g0, mp, None);
     }
@@ -117,31 +122,45 @@ fn watch_timers_or_stop(g0: &OnG0, mp: MPtr) {
     };
     wake::stopm(g0, mp, Some(when));
     if mp.p().is_none() {
-        // Every P is busy: their owners run the timers.
+        // Every P is busy: their owners run the timers and look at the poller.
         wake::stopm(g0, mp, None);
     }
 }
 
-/// Announces this M as the one that watches the timers, and returns the time of the earliest. None: there are no timers, or another M watches.
+/// Announces this M as the one that watches, and returns the time of the earliest timer, or `i64::MAX`. None: there are neither timers nor waiters
+/// for the network, or another M watches.
 fn become_watcher(mp: MPtr) -> Option<i64> {
     loop {
-        if earliest() == 0
+        if next_watched().is_none()
             || SCHED.poller.compare_exchange(null_mut(), mp.as_ptr(), Ordering::SeqCst, Ordering::SeqCst).is_err()
         {
             return None;
         }
         // Look once more after announcing: whoever arms an earlier timer from now on sees the poller and its time.
         SCHED.poll_until.store(i64::MAX, Ordering::SeqCst);
-        // SeqCst: pairs with the fence in `wake_poller`.
+        // SeqCst: pairs with the fences in `wake_poller` and `netwait`.
         fence(Ordering::SeqCst);
-        let when = earliest();
-        if when != 0 {
+        if let Some(when) = next_watched() {
             return Some(when);
         }
         // They have fired meanwhile. Whoever has armed another one since has seen a watcher and relies on it: look again without being one.
         SCHED.poller.store(null_mut(), Ordering::SeqCst);
         fence(Ordering::SeqCst);
     }
+}
+
+/// Until when a watcher sleeps: `i64::MAX` for the network alone. None: there is nothing to watch.
+fn next_watched() -> Option<i64> {
+    match earliest() {
+        0 => netpoll::has_waiters_before_sleep().then_some(i64::MAX),
+        when => Some(when),
+    }
+}
+
+/// Whether an M has to watch, and none does. The P that the caller is about to give up may have been the last.
+pub(crate) fn is_unwatched() -> bool {
+    // SeqCst: pairs with the stores of `poller` in `wake::watch` and above.
+    next_watched().is_some() && SCHED.poller.load(Ordering::SeqCst).is_null()
 }
 
 /// The earliest time in any heap, 0 without any.

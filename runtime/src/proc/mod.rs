@@ -34,6 +34,7 @@ pub(crate) mod findrunnable;
 pub(crate) mod foreign;
 pub(crate) mod goid;
 pub(crate) mod mstart;
+pub(crate) mod netwait;
 pub(crate) mod newproc;
 pub(crate) mod park;
 pub(crate) mod permit;

@@ -234,6 +234,21 @@ fn raise_goexit_again() {
 /// What a goexit unwinds with.
 pub(crate) struct GoexitPayload;
 
+/// Runs `f` in user code that will block: the P goes to another thread at once, and another one is got back afterwards.
+pub(crate) fn without_p<R>(f: impl FnOnce() -> R) -> R {
+    {
+        let inside = enter();
+        let mp = inside.m();
+        if mp.p().is_some() {
+            mp.claim.set_lost();
+            wake::handoffp(wake::releasep(mp));
+        }
+    }
+    let value = f();
+    drop(enter());
+    value
+}
+
 /// Records the public operation that is about to park, for dumps.
 #[inline(always)]
 pub(crate) fn note_place(inside: &Entered, at: &'static Location<'static>) {

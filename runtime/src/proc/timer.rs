@@ -26,6 +26,11 @@ pub(crate) fn set_coarse(now: i64) {
     COARSE.store(now, Ordering::Relaxed);
 }
 
+/// Sysmon's clock: at most about a millisecond old while anything runs.
+pub(crate) fn coarse() -> i64 {
+    COARSE.load(Ordering::Relaxed)
+}
+
 /// Whether the P has a timer that is due.
 pub(crate) fn is_due(pp: PPtr) -> bool {
     let when = pp.timers.min_when();

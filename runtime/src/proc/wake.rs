@@ -16,8 +16,9 @@ use crate::base::lock::LockGuard;
 use crate::gmp::p::PStatus;
 use crate::gmp::sched::Shared;
 use crate::gmp::{GPtr, MPtr, PPtr, SCHED};
+use crate::netpoll::{self, Readied};
 use crate::os;
-use crate::proc::{OnG0, deadlock, findrunnable, mstart};
+use crate::proc::{OnG0, deadlock, findrunnable, mstart, netwait};
 
 /// Wires a P that belongs to nobody to the M of the calling thread, or to one that sleeps.
 pub(crate) fn acquirep(mp: MPtr, pp: PPtr) {
@@ -107,7 +108,7 @@ pub(crate) fn startm(mut shared: LockGuard<'_, Shared>, pp: PPtr, spinning: bool
             mp.nextp.set(Some(pp));
             mp.spinning.store(spinning, Ordering::Relaxed);
             drop(shared);
-            mp.note.wake();
+            rouse(mp);
         }
         None => mstart::newm(shared, Some(pp), spinning, None),
     }
@@ -137,7 +138,7 @@ pub(crate) fn handoffp(pp: PPtr) {
     // Of all heaps: a P that went idle earlier may have left its timers to the M that has just handed this P over.
     // SeqCst: pairs with the stores of `poller` in `watch` and `findrunnable`.
     let when = findrunnable::earliest();
-    if when != 0 && SCHED.poller.load(Ordering::SeqCst).is_null() {
+    if findrunnable::is_unwatched() {
         return startm(shared, pp, false);
     }
     shared.pidle_put(pp);
@@ -187,8 +188,8 @@ pub(crate) fn stop_spinning_and_wake(mp: MPtr) {
     }
 }
 
-/// Sleeps without a P until somebody hands one over; with `until`, as the one M that watches the timers, at most until then or until
-/// there is an earlier timer. Afterwards the M may have no P only if `until` was given.
+/// Sleeps without a P until somebody hands one over; with `until`, as the one M that watches, at most until then, until there is an earlier
+/// timer, or until a socket is ready. Afterwards the M may have no P only if `until` was given.
 pub(crate) fn stopm(_: &OnG0, mp: MPtr, until: Option<i64>) {
     debug_assert!(mp.p().is_none(), "an M sleeps with a P");
     let mut shared = SCHED.lock.lock();
@@ -235,7 +236,14 @@ fn sleep_until_handed(mp: MPtr) {
 }
 
 fn watch(mp: MPtr, when: i64) {
-    mp.note.sleep_for((when - os::nanotime()).max(0));
+    // SeqCst: after this M became the poller; pairs with the fence in `netwait::poller_opened`.
+    fence(Ordering::SeqCst);
+    let readied = if netpoll::is_open() {
+        netpoll::sleep(when, || !mp.note.is_woken())
+    } else {
+        mp.note.sleep_for((when - os::nanotime()).max(0));
+        Readied::default()
+    };
     // SeqCst: in one order with the announcement in `become_watcher` and the look in `wake_poller`.
     SCHED.poller.store(null_mut(), Ordering::SeqCst);
     mp.note.clear();
@@ -254,6 +262,7 @@ fn watch(mp: MPtr, when: i64) {
             acquire_idle_p(mp);
         }
     }
+    netwait::inject(readied);
 }
 
 /// Goroutines that were wired to this M and cannot run here for want of a P go back to the global queue: whoever takes them hands its P
@@ -290,7 +299,7 @@ pub(crate) fn deliver(_: &OnG0, mp: MPtr, gp: GPtr, home: MPtr) {
     unlist(&mut shared, home);
     home.nextp.set(Some(releasep(mp)));
     drop(shared);
-    home.note.wake();
+    rouse(home);
 }
 
 /// The next goroutine in this M's inbox. If one unwinds here, the others have to wait for it (K2 of `park`).
@@ -324,16 +333,35 @@ pub(crate) fn take_up_again(mp: MPtr) {
     mp.has_mail.store(true, Ordering::Relaxed);
 }
 
-/// A timer is due at `when`, earlier than anything before: the M that watches the timers must know.
+/// A timer is due at `when`, earlier than anything before: the M that watches must know.
 pub(crate) fn wake_poller(when: i64) {
     if when == 0 {
         return;
     }
-    // SeqCst: pairs with the same in `findrunnable::watch_timers`: either the watcher sees the timer or we see the watcher.
+    // SeqCst: pairs with the same in `findrunnable::become_watcher`: either the watcher sees the timer or we see the watcher.
     fence(Ordering::SeqCst);
     match MPtr::from_raw(SCHED.poller.load(Ordering::SeqCst)) {
-        Some(mp) if SCHED.poll_until.load(Ordering::SeqCst) > when => mp.note.wake(),
+        Some(mp) if SCHED.poll_until.load(Ordering::SeqCst) > when => rouse(mp),
         Some(_) => {}
         None => wakep(),
+    }
+}
+
+/// Wakes a parked M, wherever it sleeps.
+fn rouse(mp: MPtr) {
+    mp.note.wake();
+    // SeqCst: after the note; the watcher is the poller before it looks at its note (`netpoll::sleep`).
+    fence(Ordering::SeqCst);
+    if SCHED.poller.load(Ordering::SeqCst) == mp.as_ptr() {
+        netpoll::interrupt();
+    }
+}
+
+/// Lets the M that watches look around, if there is one.
+///
+/// SeqCst, behind the caller's fence; pairs with the stores of `poller` in `watch` and `findrunnable`.
+pub(crate) fn rouse_watcher() {
+    if let Some(mp) = MPtr::from_raw(SCHED.poller.load(Ordering::SeqCst)) {
+        rouse(mp);
     }
 }

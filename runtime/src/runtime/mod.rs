@@ -18,7 +18,7 @@ use crate::coro;
 use crate::gmp::g::flag;
 use crate::gmp::{GPtr, SCHED, WaitReason};
 use crate::proc::park::{check_goexit, note_place};
-use crate::proc::{boot, enter, enter_preemptible, gopark, newproc, park, timer, wake, wire};
+use crate::proc::{boot, enter, enter_preemptible, gopark, newproc, park, timer, wire};
 use crate::sync::pool_sweep::sweep_pools;
 use crate::sysmon;
 use crate::task::goexit as exits;
@@ -236,18 +236,7 @@ impl fmt::Debug for PinGuard {
 /// assert!(text.is_ok());
 /// ```
 pub fn blocking<R>(f: impl FnOnce() -> R) -> R {
-    {
-        let inside = enter();
-        let mp = inside.m();
-        if mp.p().is_some() {
-            mp.claim.set_lost();
-            wake::handoffp(wake::releasep(mp));
-        }
-    }
-    let value = f();
-    let inside = enter();
-    drop(inside);
-    value
+    park::without_p(f)
 }
 
 /// Memory and counts of the runtime, at one moment.

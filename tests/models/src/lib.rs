@@ -1,7 +1,7 @@
 //! Models of goruntime's lock-free protocols: the runtime's own files, compiled against loom's atomics.
 //!
-//! *What.* `#[path]` takes the run queue, the claim protocol, the status word, the note, the words of the reader-writer lock and the
-//! semaphore, the lock and the waiters of channels, and the body of the select from `runtime/src` as they are. What
+//! *What.* `#[path]` takes the run queue, the claim protocol, the status word, the note, the words of the reader-writer lock, the
+//! semaphore and the poller, the lock and the waiters of channels, and the body of the select from `runtime/src` as they are. What
 //! they stand on is replaced: `base::shim` by loom's types with a ring of four slots, `gmp::barrier` by two `SeqCst` fences, the
 //! futex of `os` by a table under a lock. Each test is one scenario; loom runs all its interleavings up to two preemptions.
 //! `LOOM_MAX_PREEMPTIONS=3 cargo test --release -p goruntime-models` looks deeper (half a minute).
@@ -92,8 +92,15 @@ mod channel {
     }
 }
 
+#[path = "../../../runtime/src/netpoll"]
+mod netpoll {
+    pub(crate) mod gate;
+    pub(crate) mod word;
+}
+
 mod cancel_model;
 mod claim_model;
+mod netpoll_model;
 mod note_model;
 mod os;
 mod park_model;

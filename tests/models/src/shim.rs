@@ -20,7 +20,7 @@ pub(crate) use loom::hint::spin_loop as hint_spin;
 pub(crate) fn backoff(_rounds: &mut u32) {
     loom::hint::spin_loop();
 }
-pub(crate) use loom::sync::atomic::Ordering;
+pub(crate) use loom::sync::atomic::{Ordering, fence};
 
 use std::fmt;
 use std::sync::OnceLock;

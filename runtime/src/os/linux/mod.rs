@@ -18,6 +18,7 @@ mod cgroup;
 mod memory;
 mod signal;
 mod thread;
+mod timer;
 
 use core::ffi::c_void;
 use core::ptr;
@@ -33,6 +34,7 @@ pub(crate) use thread::{
     at_fork, at_thread_exit, cpu_relax, open_thread_stat, set_thread_name, set_timer_slack, spawn_thread, stack_bounds,
     thread_count, thread_cpu_clock, thread_cpu_time, thread_id, thread_is_on_cpu, thread_is_on_cpu_by_id, yield_cpu,
 };
+pub(crate) use timer::{set_timer_descriptor, timer_descriptor};
 
 /// Nanoseconds in a second.
 const NANOS_PER_SEC: i64 = 1_000_000_000;

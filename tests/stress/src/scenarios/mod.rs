@@ -12,6 +12,7 @@ mod ends;
 mod foreign;
 mod load;
 mod locks;
+mod net;
 mod park;
 mod selects;
 mod spawn;
@@ -94,6 +95,9 @@ pub(crate) const ALL: &[Scenario] = &[
     Scenario { name: "timer_storm", run: contexts::timer_storm },
     Scenario { name: "after_funcs", run: contexts::after_funcs },
     Scenario { name: "tickers", run: contexts::tickers },
+    Scenario { name: "connections", run: net::connections },
+    Scenario { name: "reuse", run: net::reuse },
+    Scenario { name: "datagrams", run: net::datagrams },
     Scenario { name: "blocking", run: load::blocking },
     Scenario { name: "hogs", run: load::hogs },
     Scenario { name: "resize", run: load::resize },

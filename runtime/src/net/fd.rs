@@ -1,0 +1,326 @@
+//! A socket in the runtime's hands: the operations of std's type, tried without blocking and repeated when the poller says so.
+//!
+//! *Why here.* Floor 8: what all kinds of sockets share.
+//!
+//! *Invariants.* FD1. A socket's descriptor number is taken until the last handle of the socket is dropped, and nobody is inside an operation then,
+//! because every operation borrows a handle. So nothing ever acts on a number that means another socket. `close` gives the socket itself back at
+//! once: it puts `/dev/null` in its place under the same number. FD2. Whoever tries an operation that may have to wait has the turn of its side.
+//! FD3. An edge is forgotten before an operation is tried, never after; so an edge after a try that would have blocked is not lost. FD4. The
+//! descriptor is registered before the first wait, once, and `registered` changes under `registering`; what is ready at that moment is an edge.
+//!
+//! *Locks.* `registering`, a leaf: it covers a system call, and no operation of the runtime.
+//!
+//! *Go:* `poll.FD`, `netFD`.
+
+use core::panic::Location;
+use core::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use core::time::Duration;
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, RawFd};
+use std::sync::Arc;
+use std::time::Instant;
+
+use crate::base::lock::Lock;
+use crate::net::error;
+use crate::net::turn::Turn;
+use crate::netpoll::polldesc::{Ended, PollDesc, Side};
+use crate::netpoll::{self, table};
+use crate::os;
+use crate::proc::park::{check_goexit, note_place};
+use crate::proc::{enter, enter_preemptible, netwait};
+use crate::sync::sudog::deadline;
+use crate::time::sleep;
+
+/// A socket of one of std's types.
+pub(crate) struct Socket<S> {
+    /// Before `sock`: it lets go of the descriptor before that is closed.
+    io: Io,
+    sock: S,
+}
+
+/// The part that does not depend on the type.
+struct Io {
+    desc: &'static PollDesc,
+    fd: RawFd,
+    registered: AtomicBool,
+    registering: Lock<()>,
+    turns: [Turn; 2],
+    /// Longest wait of one operation a side, ns; 0 is for ever.
+    timeouts: [AtomicI64; 2],
+    /// The user wants errors instead of waits.
+    nonblocking: AtomicBool,
+}
+
+/// What std's sockets have in common.
+pub(crate) trait StdSocket: AsFd {
+    /// Std's method of the name.
+    fn set_nonblocking(&self, nonblocking: bool) -> io::Result<()>;
+
+    /// Std's method of the name.
+    fn try_clone(&self) -> io::Result<Self>
+    where
+        Self: Sized;
+}
+
+macro_rules! std_sockets {
+    ($($socket:ty),*) => {$(
+        impl StdSocket for $socket {
+            fn set_nonblocking(&self, nonblocking: bool) -> io::Result<()> {
+                self.set_nonblocking(nonblocking)
+            }
+
+            fn try_clone(&self) -> io::Result<$socket> {
+                self.try_clone()
+            }
+        }
+    )*};
+}
+
+std_sockets!(std::net::TcpStream, std::net::TcpListener, std::net::UdpSocket);
+std_sockets!(std::os::unix::net::UnixStream, std::os::unix::net::UnixListener, std::os::unix::net::UnixDatagram);
+
+impl<S: StdSocket> Socket<S> {
+    /// Takes a socket over. If it cannot be made non-blocking, its operations block the thread, which costs a thread and nothing else.
+    pub(crate) fn new(sock: S) -> Arc<Socket<S>> {
+        _ = sock.set_nonblocking(true);
+        Socket::assume_nonblocking(sock)
+    }
+
+    /// Takes over a socket of somebody else's making, with the timeouts that it has.
+    pub(crate) fn adopt(sock: S) -> Arc<Socket<S>> {
+        let options = socket2::SockRef::from(&sock);
+        let known = [options.read_timeout(), options.write_timeout()];
+        let socket = Socket::new(sock);
+        for (slot, timeout) in socket.io.timeouts.iter().zip(known) {
+            let ns = timeout.ok().flatten().map_or(0, |timeout| i64::try_from(timeout.as_nanos()).unwrap_or(0));
+            slot.store(ns, Ordering::Relaxed);
+        }
+        socket
+    }
+
+    /// The same as `new` for a socket that does not block.
+    pub(crate) fn assume_nonblocking(sock: S) -> Arc<Socket<S>> {
+        let io = Io {
+            desc: table::allocate(),
+            fd: sock.as_fd().as_raw_fd(),
+            registered: AtomicBool::new(false),
+            registering: Lock::new(()),
+            turns: [Turn::new(), Turn::new()],
+            timeouts: [AtomicI64::new(0), AtomicI64::new(0)],
+            nonblocking: AtomicBool::new(false),
+        };
+        Arc::new(Socket { io, sock })
+    }
+
+    /// Gives the socket back as std's. If other handles of it exist, it is duplicated, as only one can have the number, and does not block, as
+    /// theirs must not.
+    pub(crate) fn into_std(self: Arc<Socket<S>>) -> S {
+        let nonblocking = self.is_nonblocking();
+        let timeouts = [Side::Read, Side::Write].map(|side| self.io.timeout_ns(side));
+        let sock = match Arc::try_unwrap(self) {
+            Ok(Socket { io, sock }) => {
+                drop(io);
+                _ = sock.set_nonblocking(nonblocking);
+                sock
+            }
+            Err(shared) => shared.sock.try_clone().expect("no descriptor for a socket that has other handles"),
+        };
+        let option = |ns: i64| (ns != 0).then(|| Duration::from_nanos(ns.unsigned_abs()));
+        let options = socket2::SockRef::from(&sock);
+        // What cannot be set on a socket that was closed is of no use there either.
+        _ = options.set_read_timeout(option(timeouts[0]));
+        _ = options.set_write_timeout(option(timeouts[1]));
+        sock
+    }
+
+    /// Std's socket, for what does not wait.
+    pub(crate) fn get(&self) -> io::Result<&S> {
+        if self.io.desc.is_closed() { Err(error::closed()) } else { Ok(&self.sock) }
+    }
+
+    /// Std's socket, also when it was closed.
+    pub(crate) fn raw(&self) -> &S {
+        &self.sock
+    }
+
+    /// Does `op`, and again when the socket is ready for it, for as long as the side's timeout.
+    #[inline]
+    pub(crate) fn run<T>(
+        &self,
+        side: Side,
+        at: &'static Location<'static>,
+        mut op: impl FnMut(&S) -> io::Result<T>,
+    ) -> io::Result<T> {
+        self.io.run(side, self.io.timeout_ns(side), at, || op(&self.sock))
+    }
+
+    /// The same, for as long as `limit`.
+    pub(crate) fn run_within<T>(
+        &self,
+        side: Side,
+        limit: Option<Duration>,
+        at: &'static Location<'static>,
+        mut op: impl FnMut(&S) -> io::Result<T>,
+    ) -> io::Result<T> {
+        let ns = limit.map_or(0, |limit| i64::try_from(limit.as_nanos()).unwrap_or(0).max(1));
+        self.io.run(side, ns, at, || op(&self.sock))
+    }
+
+    /// Waits for `time`, or until the socket is closed or its deadline has passed.
+    pub(crate) fn pause(&self, time: Duration, at: &'static Location<'static>) {
+        let _turn = self.io.turns[Side::Read as usize].take(at);
+        if self.io.ensure_registered().is_err() {
+            // The poller lacks descriptors itself.
+            return sleep(time);
+        }
+        let limit = deadline(time);
+        while self.io.wait(Side::Read, limit, at).is_ok() {}
+    }
+
+    /// Closes the socket for all handles; what waits for it returns with an error.
+    pub(crate) fn close(&self) -> io::Result<()> {
+        let inside = enter();
+        let evicted = netwait::evict(&inside, self.io.desc);
+        drop(inside);
+        if !evicted {
+            return Err(error::closed());
+        }
+        self.io.end_registration();
+        if !os::replace_with_null(self.sock.as_fd()) {
+            // No descriptor is to be had for /dev/null: the peer learns of the close at once, the number is free when the handles are gone.
+            _ = socket2::SockRef::from(&self.sock).shutdown(std::net::Shutdown::Both);
+        }
+        Ok(())
+    }
+
+    /// Sets when operations of these sides fail, whenever they began. None is never.
+    pub(crate) fn set_deadline(&self, sides: &[Side], when: Option<Instant>) -> io::Result<()> {
+        let when = match when.map(|when| when.checked_duration_since(Instant::now())) {
+            None => 0,
+            Some(None) => -1,
+            Some(Some(left)) if left.is_zero() => -1,
+            Some(Some(left)) => deadline(left).unwrap_or(0),
+        };
+        let inside = enter();
+        let set = netwait::set_deadline(&inside, self.io.desc, sides, when);
+        drop(inside);
+        set.map_err(error::of_end)
+    }
+
+    /// Sets the longest wait of one operation of a side.
+    pub(crate) fn set_timeout(&self, side: Side, timeout: Option<Duration>) -> io::Result<()> {
+        self.get()?;
+        if timeout.is_some_and(|timeout| timeout.is_zero()) {
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, "a timeout of zero; None is for ever"));
+        }
+        let ns = timeout.map_or(0, |timeout| i64::try_from(timeout.as_nanos()).unwrap_or(0));
+        self.io.timeouts[side as usize].store(ns, Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// The longest wait of one operation of a side.
+    pub(crate) fn timeout(&self, side: Side) -> io::Result<Option<Duration>> {
+        self.get()?;
+        Ok(match self.io.timeout_ns(side) {
+            0 => None,
+            ns => Some(Duration::from_nanos(ns.unsigned_abs())),
+        })
+    }
+
+    /// Whether operations fail instead of waiting.
+    pub(crate) fn set_nonblocking(&self, nonblocking: bool) -> io::Result<()> {
+        self.get()?;
+        self.io.nonblocking.store(nonblocking, Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// Whether they do.
+    pub(crate) fn is_nonblocking(&self) -> bool {
+        self.io.nonblocking.load(Ordering::Relaxed)
+    }
+}
+
+impl Io {
+    fn timeout_ns(&self, side: Side) -> i64 {
+        self.timeouts[side as usize].load(Ordering::Relaxed)
+    }
+
+    #[inline]
+    fn run<T>(
+        &self,
+        side: Side,
+        timeout: i64,
+        at: &'static Location<'static>,
+        mut op: impl FnMut() -> io::Result<T>,
+    ) -> io::Result<T> {
+        check_goexit();
+        if self.nonblocking.load(Ordering::Relaxed) {
+            self.desc.check(side).map_err(error::of_end)?;
+            return op();
+        }
+        let _turn = self.turns[side as usize].take(at);
+        self.desc.check(side).map_err(error::of_end)?;
+        // FD3.
+        self.desc.word(side).reset();
+        let mut limit = None;
+        loop {
+            match op() {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Err(_) if self.desc.is_closed() => return Err(error::closed()),
+                done => return done,
+            }
+            self.ensure_registered()?;
+            if timeout != 0 && limit.is_none() {
+                limit = Some(os::nanotime().saturating_add(timeout));
+            }
+            self.wait(side, limit, at).map_err(error::of_end)?;
+        }
+    }
+
+    #[inline(never)]
+    fn wait(&self, side: Side, limit: Option<i64>, at: &'static Location<'static>) -> Result<(), Ended> {
+        let inside = enter_preemptible();
+        note_place(&inside, at);
+        netwait::wait(&inside, self.desc, side, limit)
+    }
+
+    /// FD4.
+    fn ensure_registered(&self) -> io::Result<()> {
+        if self.registered.load(Ordering::Relaxed) {
+            return Ok(());
+        }
+        let opened = {
+            let _registering = self.registering.lock();
+            if self.registered.load(Ordering::Relaxed) || self.desc.is_closed() {
+                return Ok(());
+            }
+            let opened = netpoll::open()?;
+            netpoll::register(self.fd, self.desc)?;
+            self.registered.store(true, Ordering::Relaxed);
+            opened
+        };
+        if opened {
+            let _inside = enter();
+            netwait::poller_opened();
+        }
+        Ok(())
+    }
+
+    /// After the descriptor was evicted.
+    fn end_registration(&self) {
+        let _registering = self.registering.lock();
+        if self.registered.swap(false, Ordering::Relaxed) {
+            netpoll::deregister(self.fd);
+        }
+    }
+}
+
+impl Drop for Io {
+    fn drop(&mut self) {
+        // Nobody waits who could be readied (FD1).
+        _ = self.desc.evict();
+        self.end_registration();
+        table::release(self.desc);
+    }
+}

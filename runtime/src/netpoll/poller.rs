@@ -1,0 +1,197 @@
+//! The poller of Unix systems, on mio.
+//!
+//! *Why here.* Floor 4: the backend behind the names of `netpoll`.
+//!
+//! mio rounds the time of an `epoll_wait` up to milliseconds. So where there is a timer descriptor (Linux) it carries the time, and the wait
+//! itself has none; kqueue takes nanoseconds.
+//!
+//! *Invariants.* NP1, NP2, GA1. PO1. `SHARED` is filled after `POLLER`, and neither changes again.
+//!
+//! *Locks.* `POLLER`; under it nothing is taken but the descriptors' words, which are atomics.
+//!
+//! *Go:* netpoll_epoll.go.
+
+use core::sync::atomic::{AtomicI64, Ordering};
+use std::io;
+use std::os::fd::{AsRawFd, OwnedFd, RawFd};
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use mio::unix::SourceFd;
+use mio::{Events, Interest, Poll, Registry, Token, Waker};
+
+use crate::base::lock::Lock;
+use crate::base::throw::{print_facts, throw};
+use crate::gmp::GList;
+use crate::netpoll::Readied;
+use crate::netpoll::gate::Gate;
+use crate::netpoll::polldesc::{PollDesc, Side};
+use crate::netpoll::table;
+use crate::os;
+
+/// Events taken at a time; Go's number.
+const BATCH: usize = 128;
+/// Tokens that are no descriptor's.
+const KICK: Token = Token(usize::MAX);
+const TIMER: Token = Token(usize::MAX - 1);
+
+/// What one thread at a time uses.
+struct Poller {
+    poll: Poll,
+    events: Events,
+    /// Wakes the sleeper by the clock, where the system has such a descriptor.
+    timer: Option<OwnedFd>,
+    /// For when it is armed.
+    armed: i64,
+}
+
+/// What all threads use.
+struct Shared {
+    registry: Registry,
+    waker: Waker,
+}
+
+static POLLER: Lock<Option<Poller>> = Lock::new(None);
+static SHARED: OnceLock<Shared> = OnceLock::new();
+static GATE: Gate = Gate::new();
+static LAST_POLL: AtomicI64 = AtomicI64::new(0);
+
+/// Whether there is a poller.
+#[inline(always)]
+pub(crate) fn is_open() -> bool {
+    SHARED.get().is_some()
+}
+
+/// Makes the poller if there is none; true if this call did.
+pub(crate) fn open() -> io::Result<bool> {
+    if is_open() {
+        return Ok(false);
+    }
+    let mut slot = POLLER.lock();
+    if is_open() {
+        return Ok(false);
+    }
+    let poll = Poll::new()?;
+    let registry = poll.registry().try_clone()?;
+    let waker = Waker::new(&registry, KICK)?;
+    let timer = os::timer_descriptor();
+    if let Some(timer) = &timer {
+        registry.register(&mut SourceFd(&timer.as_raw_fd()), TIMER, Interest::READABLE)?;
+    }
+    LAST_POLL.store(os::nanotime(), Ordering::Relaxed);
+    *slot = Some(Poller { poll, events: Events::with_capacity(BATCH), timer, armed: 0 });
+    Ok(SHARED.set(Shared { registry, waker }).is_ok())
+}
+
+/// Watches a socket for the rest of the descriptor's life.
+pub(crate) fn register(fd: RawFd, desc: &PollDesc) -> io::Result<()> {
+    let token = Token(desc.index.load(Ordering::Relaxed) as usize | (desc.tag() as usize) << 32);
+    let both = Interest::READABLE | Interest::WRITABLE;
+    match SHARED.get() {
+        Some(shared) => shared.registry.register(&mut SourceFd(&fd), token, both),
+        None => Err(io::ErrorKind::Unsupported.into()),
+    }
+}
+
+/// Watches it no longer.
+pub(crate) fn deregister(fd: RawFd) {
+    if let Some(shared) = SHARED.get() {
+        // It fails if the descriptor was closed behind our back, which has ended the registration.
+        _ = shared.registry.deregister(&mut SourceFd(&fd));
+    }
+}
+
+/// When edges were last taken, ns; `i64::MAX` while a thread sleeps in the poller.
+pub(crate) fn last_poll() -> i64 {
+    LAST_POLL.load(Ordering::Relaxed)
+}
+
+/// Takes the edges that have come, unless another thread is at it.
+pub(crate) fn poll() -> Option<Readied> {
+    if last_poll() == i64::MAX {
+        return None;
+    }
+    let mut slot = POLLER.try_lock()?;
+    let poller = slot.as_mut()?;
+    let readied = poller.take_edges(Some(Duration::ZERO));
+    LAST_POLL.store(os::nanotime(), Ordering::Relaxed);
+    Some(readied)
+}
+
+/// Sleeps until there are edges, until a time or until [`interrupt`], and takes the edges; does not sleep if `stay` says no.
+pub(crate) fn sleep(until: i64, stay: impl FnOnce() -> bool) -> Readied {
+    let mut slot = POLLER.lock();
+    let Some(poller) = slot.as_mut() else { return Readied::default() };
+    LAST_POLL.store(i64::MAX, Ordering::Relaxed);
+    GATE.announce();
+    let readied = if stay() { poller.wait(until) } else { Readied::default() };
+    GATE.leave();
+    LAST_POLL.store(os::nanotime(), Ordering::Relaxed);
+    readied
+}
+
+/// Ends the sleep in the poller, if a thread sleeps there.
+pub(crate) fn interrupt() {
+    if GATE.claim_kick()
+        && let Some(shared) = SHARED.get()
+    {
+        // An eventfd that has no room for one more is readable anyway.
+        _ = shared.waker.wake();
+    }
+}
+
+/// Somebody has closed our descriptors.
+#[cold]
+fn fail(error: &io::Error) -> ! {
+    print_facts(format_args!("the poller failed (errno={})", error.raw_os_error().unwrap_or(0)));
+    throw("netpoll failed")
+}
+
+impl Poller {
+    /// Sleeps, at most until a time; `i64::MAX` is never.
+    fn wait(&mut self, until: i64) -> Readied {
+        let left = until - os::nanotime();
+        if until == i64::MAX {
+            // A time for which the timer is still armed ends the sleep in vain, once.
+            return self.take_edges(None);
+        }
+        if left <= 0 {
+            return self.take_edges(Some(Duration::ZERO));
+        }
+        match &self.timer {
+            Some(timer) if self.armed == until || os::set_timer_descriptor(timer, until) => {
+                self.armed = until;
+                self.take_edges(None)
+            }
+            _ => self.take_edges(Some(Duration::from_nanos(left as u64))),
+        }
+    }
+
+    /// Turns the system's events into goroutines.
+    fn take_edges(&mut self, timeout: Option<Duration>) -> Readied {
+        let mut ready = GList::new();
+        match self.poll.poll(&mut self.events, timeout) {
+            Ok(()) => {}
+            // A signal: the caller looks around and comes back.
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => return Readied(ready),
+            Err(error) => fail(&error),
+        }
+        for event in &self.events {
+            let token = event.token();
+            if token == KICK || token == TIMER {
+                continue;
+            }
+            let Some(desc) = table::at(token.0 as u32) else { continue };
+            if desc.tag() != (token.0 >> 32) as u32 {
+                continue;
+            }
+            if event.is_readable() || event.is_read_closed() || event.is_error() {
+                desc.unblock(Side::Read, true).into_iter().for_each(|gp| ready.push_back(gp));
+            }
+            if event.is_writable() || event.is_write_closed() || event.is_error() {
+                desc.unblock(Side::Write, true).into_iter().for_each(|gp| ready.push_back(gp));
+            }
+        }
+        Readied(ready)
+    }
+}

@@ -1,0 +1,190 @@
+//! Programs with sockets: what deadlock detection makes of them, what a dump shows, what a shortage of descriptors does.
+//!
+//! Why here: driven by `tests/net_programs.rs`.
+//!
+//! *Invariants*: none. *Locks*: none.
+//!
+//! *Go:* `testprog/deadlock.go`, `testprogNetpollDeadlock`.
+
+use std::fs::File;
+use std::io::{Read, Write};
+use std::os::fd::OwnedFd;
+use std::time::Instant;
+
+use goruntime::net::{TcpListener, TcpStream, UdpSocket};
+use goruntime::runtime::yield_now;
+use goruntime::time::{Duration, sleep};
+use goruntime::{go, spawn, thread};
+
+use crate::Program::{Body, Plain};
+use crate::Table;
+
+pub(crate) const PROGRAMS: Table = &[
+    ("net_dead_afterwards", Body(net_dead_afterwards)),
+    ("net_dead_after_deadline", Body(net_dead_after_deadline)),
+    ("net_accepts", Body(net_accepts)),
+    ("net_waits", Body(net_waits)),
+    ("net_shortage", Body(net_shortage)),
+    ("net_shortage_at_first", Body(net_shortage_at_first)),
+    ("net_plain", Plain(net_plain)),
+    ("net_without", Body(net_without)),
+    ("net_exit", Body(net_exit)),
+];
+
+fn listen() -> TcpListener {
+    TcpListener::bind("127.0.0.1:0").unwrap()
+}
+
+fn forever() {
+    loop {
+        thread::park();
+    }
+}
+
+/// Connects, is accepted, and says something, once.
+fn talk(listener: &TcpListener) {
+    let mut client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+    let (mut server, _) = listener.accept().unwrap();
+    let reader = spawn(move || {
+        let mut all = Vec::new();
+        server.read_to_end(&mut all).unwrap();
+        all
+    });
+    client.write_all(b"said").unwrap();
+    drop(client);
+    assert_eq!(reader.join().unwrap(), b"said");
+}
+
+/// The network was used, and nobody waits for it any more.
+fn net_dead_afterwards() {
+    talk(&listen());
+    let idle = UdpSocket::bind("127.0.0.1:0").unwrap();
+    forever();
+    drop(idle);
+}
+
+/// What waits for the network has a deadline: then nobody does.
+fn net_dead_after_deadline() {
+    let listener = listen();
+    listener.set_deadline(Some(Instant::now() + Duration::from_millis(50))).unwrap();
+    go(move || {
+        assert_eq!(listener.accept().unwrap_err().to_string(), "i/o timeout");
+        forever();
+    });
+    forever();
+}
+
+/// Everybody sleeps, but a client may come.
+fn net_accepts() {
+    let listener = listen();
+    println!("{}", listener.local_addr().unwrap());
+    go(move || {
+        listener.accept().unwrap();
+        println!("accepted");
+        goruntime::runtime::exit(0);
+    });
+    forever();
+}
+
+/// One goroutine for each kind of wait.
+fn net_waits() {
+    let listener = listen();
+    let mut client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+    go(move || drop(client.read(&mut [0; 8])));
+    go(move || drop(socket.recv_from(&mut [0; 8])));
+    go(move || drop((listener.accept(), listener.accept())));
+    // There is one processor: the three run until they park.
+    (0..100).for_each(|_| yield_now());
+    println!("waiting");
+    forever();
+}
+
+/// Takes all descriptors that are left.
+fn hoard() -> Vec<File> {
+    std::iter::from_fn(|| File::open("/dev/null").ok()).collect()
+}
+
+fn shortage(listener: &TcpListener) {
+    let addr = listener.local_addr().unwrap();
+    let mut client = TcpStream::connect(addr).unwrap();
+    let mut hoard = hoard();
+    let begun = Instant::now();
+    for _ in 0..4 {
+        println!("{}", listener.accept().unwrap_err().kind() != std::io::ErrorKind::TimedOut);
+    }
+    // 5, 10, 20 and 40 ms.
+    assert!(begun.elapsed() >= Duration::from_millis(75), "no pause: {:?}", begun.elapsed());
+    hoard.truncate(hoard.len() - 1);
+    let (mut server, _) = listener.accept().unwrap();
+    server.write_all(b"recovered").unwrap();
+    drop(server);
+    let mut text = String::new();
+    client.read_to_string(&mut text).unwrap();
+    println!("{text}");
+}
+
+fn net_shortage() {
+    let listener = listen();
+    talk(&listener);
+    shortage(&listener);
+}
+
+/// Nothing has waited for the network yet, so that the poller has no descriptors either.
+fn net_shortage_at_first() {
+    let listener = listen();
+    let addr = listener.local_addr().unwrap();
+    // Std's, because ours would wait for the connection.
+    let _client = std::net::TcpStream::connect(addr).unwrap();
+    let mut hoard = hoard();
+    for _ in 0..2 {
+        println!("{}", listener.accept().is_err());
+    }
+    let begun = Instant::now();
+    assert!(listener.accept().is_err());
+    assert!(begun.elapsed() >= Duration::from_millis(5), "no pause");
+    hoard.clear();
+    println!("{}", listener.accept().is_ok());
+    talk(&listener);
+}
+
+/// No `#[goruntime::main]`: sockets on plain threads start the runtime themselves.
+fn net_plain() {
+    let listener = listen();
+    let addr = listener.local_addr().unwrap();
+    let server = std::thread::spawn(move || listener.accept().unwrap().0.write_all(b"plain").unwrap());
+    let mut text = String::new();
+    TcpStream::connect(addr).unwrap().read_to_string(&mut text).unwrap();
+    server.join().unwrap();
+    println!("{text}");
+}
+
+/// Descriptors that stand for an epoll; -1 where that cannot be seen.
+fn pollers() -> i32 {
+    let Ok(entries) = std::fs::read_dir("/proc/self/fd") else { return -1 };
+    let targets = entries.filter_map(|entry| std::fs::read_link(entry.ok()?.path()).ok());
+    targets.filter(|target| target.to_string_lossy().contains("eventpoll")).count() as i32
+}
+
+/// A program without waits for sockets has no poller.
+fn net_without() {
+    sleep(Duration::from_millis(1));
+    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+    socket.send_to(b"x", socket.local_addr().unwrap()).unwrap();
+    assert_eq!(socket.recv(&mut [0; 4]).unwrap(), 1);
+    assert!(pollers() <= 0, "{} pollers", pollers());
+    println!("none");
+}
+
+/// Main returns while goroutines wait for the network.
+fn net_exit() {
+    let listener = listen();
+    go(move || drop(listener.accept()));
+    let (near, _far) = std::os::unix::net::UnixStream::pair().unwrap();
+    go(move || {
+        let near = goruntime::os::unix::net::UnixStream::from(OwnedFd::from(near));
+        drop((&near).read(&mut [0]));
+    });
+    (0..100).for_each(|_| yield_now());
+    println!("left");
+}
