@@ -83,7 +83,8 @@ fn selecting(capacity: usize, ops: u64) -> Outcome {
     let start = Instant::now();
     // The senders are kept, so that no channel is closed before the last item has come.
     let ends: Vec<(Sender<u64>, Receiver<u64>)> = (0..SIDES).map(|_| bounded(capacity)).collect();
-    for (tx, _) in ends.iter().cloned() {
+    for (tx, _) in &ends {
+        let tx = tx.clone();
         go(move || (0..each).for_each(|i| tx.send(i).expect("the consumer is alive")));
     }
     for _ in 0..each * SIDES {

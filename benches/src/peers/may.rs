@@ -271,7 +271,8 @@ fn selecting<C: Channel>(channel: impl Fn() -> C, ops: u64) -> Outcome {
     let each = ops / SIDES;
     let start = Instant::now();
     let from: Vec<C> = (0..SIDES).map(|_| channel()).collect();
-    for to in from.iter().cloned() {
+    for to in &from {
+        let to = to.clone();
         go!(move || (0..each).for_each(|i| to.send(i)));
     }
     cqueue::scope(|queue| {
