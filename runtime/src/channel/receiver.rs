@@ -17,7 +17,8 @@ use crate::channel::error::{RecvError, RecvTimeoutError, TryRecvError};
 use crate::channel::half::Half;
 use crate::channel::hchan::NEVER;
 use crate::channel::iter::{IntoIter, Iter, TryIter};
-use crate::channel::transfer::{Missed, Patience};
+use crate::channel::patience::Patience;
+use crate::channel::transfer::Missed;
 use crate::sync::cancel::Cancel;
 
 /// The receiving side of a channel; clones receive from the same channel, each value going to one of them.
@@ -91,7 +92,7 @@ impl<T> Receiver<T> {
     #[inline]
     #[track_caller]
     pub fn try_recv(&self) -> Result<T, TryRecvError> {
-        if self.half.looks_empty() {
+        if self.half.is_surely_empty() {
             return Err(TryRecvError::Empty);
         }
         self.half.recv(Patience::None, Location::caller()).map_err(|missed| match missed {

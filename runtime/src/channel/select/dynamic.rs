@@ -10,7 +10,6 @@
 //! *Go:* `reflect.Select`.
 
 use core::alloc::Layout;
-use core::cell::Cell;
 use core::fmt;
 use core::mem::MaybeUninit;
 use core::panic::Location;
@@ -22,11 +21,11 @@ use std::time::Instant;
 use crate::channel::error::{
     ReadyTimeoutError, RecvError, SelectTimeoutError, SendError, TryReadyError, TrySelectError,
 };
+use crate::channel::patience::Patience;
 use crate::channel::select::operation::Operation;
 use crate::channel::select::place::Place;
 use crate::channel::select::search::{Case, Found, Mode, Outcome, Scratch, Search};
 use crate::channel::select::{Chosen, finish_send, is_on, wait};
-use crate::channel::transfer::Patience;
 use crate::channel::{Receiver, Sender};
 
 /// Up to so many operations a wait needs no allocation.
@@ -329,8 +328,7 @@ impl<'a> Select<'a> {
     #[track_caller]
     fn search(&mut self, patience: Patience, mode: Mode) -> Option<Found<'a>> {
         let (count, is_biased) = (self.cases.len(), self.is_biased);
-        let mut search =
-            Search { cases: &mut self.cases, mode, is_biased, at: Location::caller(), since: Cell::new(0) };
+        let mut search = Search::new(&mut self.cases, mode, is_biased, Location::caller());
         let inside = patience.enter();
         let found = search.look(&inside);
         if found.is_some() || count <= 1 && matches!(patience, Patience::None) {
