@@ -51,7 +51,8 @@ impl<T> Receiver<T> {
     /// # Blocking
     ///
     /// Parks the goroutine (or the plain thread) until a value comes or the channel is closed. Waiting receivers are served in the order
-    /// they came.
+    /// they came, with one exception: where a [`select!`](crate::select!) has chosen to send to a receiver, and the evaluation of its message then
+    /// fails or leaves the select, the receiver waits again as the first in line, but what was sent meanwhile has gone to the next one.
     ///
     /// # Errors
     ///
@@ -74,6 +75,11 @@ impl<T> Receiver<T> {
     }
 
     /// Receives a value if one can be had at once: from the buffer, or, without a buffer, from a sender that waits.
+    ///
+    /// # Blocking
+    ///
+    /// Only if the sender that waits is a [`select!`](crate::select!) or a [`Select`](super::Select): it evaluates its message when it is received, and
+    /// this waits for that.
     ///
     /// # Errors
     ///
@@ -105,7 +111,7 @@ impl<T> Receiver<T> {
     ///
     /// # Blocking
     ///
-    /// As [`Receiver::recv`], and until the time is up.
+    /// As [`Receiver::recv`], and until the time is up; beyond that for a message that a [`select!`](crate::select!) is evaluating for this receiver.
     ///
     /// # Errors
     ///
@@ -130,7 +136,7 @@ impl<T> Receiver<T> {
     ///
     /// # Blocking
     ///
-    /// As [`Receiver::recv`], and until the deadline has passed.
+    /// As [`Receiver::recv`], and until the deadline has passed; beyond that as [`Receiver::recv_timeout`].
     ///
     /// # Errors
     ///
@@ -166,6 +172,10 @@ impl<T> Receiver<T> {
     }
 
     /// Receives what is there, without waiting.
+    ///
+    /// # Blocking
+    ///
+    /// Each step as [`Receiver::try_recv`].
     ///
     /// # Examples
     ///

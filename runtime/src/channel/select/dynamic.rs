@@ -150,6 +150,10 @@ impl<'a> Select<'a> {
 
     /// Chooses an operation that can be done now.
     ///
+    /// # Blocking
+    ///
+    /// Only to receive from another select, which is evaluating its message for this one; see [`Receiver::try_recv`].
+    ///
     /// # Errors
     ///
     /// [`TrySelectError`] if there is none.
@@ -206,7 +210,7 @@ impl<'a> Select<'a> {
     ///
     /// # Blocking
     ///
-    /// As [`Select::select`], and until the time is up.
+    /// As [`Select::select`], and until the time is up; beyond that as [`Select::try_select`].
     ///
     /// # Errors
     ///
@@ -223,7 +227,7 @@ impl<'a> Select<'a> {
     ///
     /// # Blocking
     ///
-    /// As [`Select::select`], and until the deadline has passed.
+    /// As [`Select::select`], and until the deadline has passed; beyond that as [`Select::try_select`].
     ///
     /// # Errors
     ///
