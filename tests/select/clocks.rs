@@ -177,3 +177,33 @@ fn a_clock_can_be_closed() {
         assert_eq!(waiter.join().unwrap(), (Err(RecvError), Err(RecvError)));
     });
 }
+
+/// A close meets receivers whose time is just up and who look again: none of them goes to sleep on the closed channel.
+#[test]
+fn a_close_is_seen_by_those_whose_time_is_up() {
+    const RECEIVERS: usize = 100;
+    for procs in [1, 2, 4] {
+        with_procs(procs, || {
+            for round in 0..40 {
+                let when = Instant::now() + SHORT;
+                let rx = at(when);
+                let receivers: Vec<_> = (0..RECEIVERS)
+                    .map(|_| {
+                        let rx = rx.clone();
+                        spawn(move || rx.recv())
+                    })
+                    .collect();
+                let closer = std::thread::spawn(move || {
+                    let then = when + Duration::from_micros(5 * round);
+                    while Instant::now() < then {
+                        std::thread::yield_now();
+                    }
+                    rx.close();
+                });
+                let got = receivers.into_iter().map(|receiver| receiver.join().unwrap());
+                assert!(got.filter(Result::is_ok).count() <= 1);
+                closer.join().unwrap();
+            }
+        });
+    }
+}

@@ -9,9 +9,12 @@
 //! *Go:* none; there the message is evaluated before the choice.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::thread;
 use std::time::{Duration, Instant};
 
-use goruntime::channel::{Receiver, RecvError, Sender, TrySendError, bounded, never, select};
+use goruntime::channel::{Receiver, RecvError, Select, Sender, TrySendError, bounded, never, select};
 use goruntime::runtime::yield_now;
 use goruntime::{go, spawn};
 
@@ -66,16 +69,18 @@ fn room_for_a_parked_select_is_nobody_elses() {
     });
 }
 
+/// Promises a value and breaks the promise.
+fn never_sends(tx: &Sender<i32>) {
+    let panicked = catch_unwind(AssertUnwindSafe(|| {
+        select! { send(tx, no_message()) -> _ => {} recv(never::<()>()) -> _ => {} }
+    }));
+    assert!(panicked.is_err());
+}
+
 /// A receiver that was taken for a message that never comes gets the next one, however it waits.
 #[test]
 fn a_panic_in_a_message_lets_the_receiver_go_on() {
-    let never_sends = |tx: &Sender<i32>| {
-        let panicked = catch_unwind(AssertUnwindSafe(|| {
-            select! { send(tx, no_message()) -> _ => {} recv(never::<()>()) -> _ => {} }
-        }));
-        assert!(panicked.is_err());
-    };
-    with_procs(1, move || {
+    with_procs(1, || {
         for wait in [
             |rx: Receiver<i32>| rx.recv(),
             |rx: Receiver<i32>| rx.recv_timeout(LONG).map_err(|_| RecvError),
@@ -155,4 +160,136 @@ fn a_promise_outlasts_the_time_limit_of_its_receiver() {
         assert_eq!(sender.join().unwrap(), Ok(()));
         assert_eq!(receiver.join().unwrap().0, 5);
     });
+}
+
+/// However often a receiver is let down, it needs no more stack for that.
+#[test]
+fn broken_promises_do_not_pile_up() {
+    const BROKEN: usize = 20_000;
+    for procs in [1, 2] {
+        for receive in [
+            |rx: Receiver<usize>| rx.recv(),
+            |rx: Receiver<usize>| rx.recv_timeout(LONG).map_err(|_| RecvError),
+            |rx: Receiver<usize>| select! { recv(rx) -> value => value, recv(never()) -> value => value },
+        ] {
+            with_procs(procs, move || {
+                let (tx, rx) = bounded(0);
+                let receiver = spawn(move || receive(rx));
+                let mut tried = 0;
+                loop {
+                    select! {
+                        send(tx, { tried += 1; if tried < BROKEN { continue } tried }) -> sent => break sent.unwrap(),
+                        recv(never::<()>()) -> _ => {}
+                    }
+                }
+                assert_eq!(receiver.join().unwrap(), Ok(BROKEN));
+            });
+        }
+    }
+}
+
+/// Behind a promise that is broken there is a sender with a value: it was there all the time, so there is something to receive.
+#[test]
+fn who_waits_behind_a_broken_promise_is_found() {
+    with_procs(1, || {
+        for receive in [
+            |rx: &Receiver<i32>| rx.try_recv().ok(),
+            |rx: &Receiver<i32>| select! { recv(rx) -> value => value.ok(), default => None },
+            |rx: &Receiver<i32>| select! { recv(rx) -> value => value.ok(), recv(never::<()>()) -> _ => None, default => None },
+            |rx: &Receiver<i32>| {
+                let mut list = Select::new();
+                list.recv(rx);
+                list.try_select().ok().and_then(|operation| operation.recv(rx).ok())
+            },
+        ] {
+            let (tx, rx) = bounded(0);
+            let promises = parked({
+                let tx = tx.clone();
+                move || never_sends(&tx)
+            });
+            let sends = parked(move || tx.send(2));
+            assert_eq!(receive(&rx), Some(2));
+            assert_eq!((promises.recv(), sends.recv()), (Ok(()), Ok(Ok(()))));
+        }
+    });
+}
+
+/// A receiver that was let down is the first in line again.
+#[test]
+fn a_broken_promise_does_not_cost_the_place_in_the_line() {
+    with_procs(1, || {
+        for receive in [
+            |rx: Receiver<i32>| rx.recv(),
+            |rx: Receiver<i32>| rx.recv_timeout(LONG).map_err(|_| RecvError),
+            |rx: Receiver<i32>| select! { recv(never()) -> value => value, recv(rx) -> value => value },
+        ] {
+            let (tx, rx) = bounded(0);
+            let results: Vec<_> = (0..3)
+                .map(|_| {
+                    let rx = rx.clone();
+                    parked(move || receive(rx))
+                })
+                .collect();
+            for _ in 0..2 {
+                never_sends(&tx);
+                settle();
+            }
+            for (i, result) in results.iter().enumerate() {
+                tx.send(i as i32).unwrap();
+                assert_eq!(result.recv(), Ok(Ok(i as i32)));
+            }
+        }
+    });
+}
+
+/// The message of the only case is evaluated when it can be sent, as everybody else's.
+#[test]
+fn a_single_send_evaluates_its_message_when_it_is_chosen() {
+    with_procs(1, || {
+        let (tx, rx) = bounded(0);
+        let is_evaluated = Arc::new(AtomicBool::new(false));
+        let evaluated = Arc::clone(&is_evaluated);
+        let result = parked(move || {
+            select! {
+                send(tx, { evaluated.store(true, Ordering::Relaxed); 1 }) -> sent => sent,
+            }
+        });
+        assert!(!is_evaluated.load(Ordering::Relaxed));
+        assert_eq!((rx.recv(), result.recv()), (Ok(1), Ok(Ok(()))));
+        assert!(is_evaluated.load(Ordering::Relaxed));
+    });
+}
+
+/// Two values, of which one waits for room, and two receivers: each must find one at its first try, whenever it comes.
+#[test]
+fn a_channel_whose_value_is_replaced_never_looks_empty() {
+    const CHANNELS: usize = 3000;
+    for receive in [
+        |rx: &Receiver<i32>| rx.try_recv().ok(),
+        |rx: &Receiver<i32>| select! { recv(rx) -> value => value.ok(), default => None },
+    ] {
+        with_procs(1, move || {
+            let channels: Vec<_> = (0..CHANNELS).map(|_| bounded(1)).collect();
+            for (tx, _) in &channels {
+                tx.send(1).unwrap();
+                let tx = tx.clone();
+                go(move || tx.send(2).unwrap());
+            }
+            settle();
+            let arrived = AtomicUsize::new(0);
+            let all = || {
+                (1..).zip(&channels).filter(|(round, (_, rx))| {
+                    arrived.fetch_add(1, Ordering::Relaxed);
+                    while arrived.load(Ordering::Relaxed) < 2 * round {
+                        thread::yield_now();
+                    }
+                    receive(rx).is_none()
+                })
+            };
+            thread::scope(|scope| {
+                let other = scope.spawn(|| all().count());
+                assert_eq!((all().count(), other.join().unwrap()), (0, 0));
+            });
+        });
+    }
 }

@@ -7,12 +7,12 @@
 //! - X2 and X3 of the crate.
 //! - SL1. Receivers, senders and the duration are evaluated once, in this order: cases as they stand, then the duration. Their temporaries
 //!   live as long as the body that is chosen.
-//! - SL2. A message is evaluated only by its own case, when that is chosen.
+//! - SL2. A message is evaluated only by its own case, when that is chosen, also if it is the only one.
 //! - SL3. Nothing unsafe is emitted, and nothing that borrows an operand is alive in a body.
 //!
 //! *Locks*: none.
 //!
-//! *Go:* `walkSelectCases` of cmd/compile: cases that need no select become plain operations there, too.
+//! *Go:* `walkSelectCases` of cmd/compile: cases that need no select become plain operations there, too; also sends, whose value comes first there.
 
 mod cases;
 mod cut;
@@ -58,7 +58,7 @@ fn at(name: &Ident, operand: &TokenStream) -> Ident {
     name
 }
 
-/// Selects that are a plain operation, or none.
+/// Selects that are a plain operation, or none. A plain send is not one: it would need its message before its turn has come (SL2).
 fn simple(cases: &[Case], private: &TokenStream, krate: &TokenStream) -> Option<TokenStream> {
     let here = Span::mixed_site();
     Some(match cases {
@@ -72,20 +72,6 @@ fn simple(cases: &[Case], private: &TokenStream, krate: &TokenStream) -> Option<
                     #operand => {
                         #[allow(unused_mut)]
                         let mut #value = #krate::channel::Receiver::recv(#argument);
-                        let #result = #value;
-                        #body
-                    }
-                }
-            }
-        }
-        [Case { kind: Kind::Send(sender, message), result, body }] => {
-            let (operand, value) = (local("operand", 0), local("value", 0));
-            let argument = at(&operand, sender);
-            quote_spanned! {here=>
-                match &(#sender) {
-                    #operand => {
-                        #[allow(unused_mut)]
-                        let mut #value = #krate::channel::Sender::send(#argument, #message);
                         let #result = #value;
                         #body
                     }

@@ -4,8 +4,11 @@
 //!
 //! *Invariants.* CH1. Receivers wait only while there are no values, senders only while there is no room; so a sender that finds some
 //! values and some room need not look at the queues, nor does a receiver. Without a buffer both hold at once, and each looks at the other's
-//! queue. Room is what the buffer has beyond its values and beyond what is reserved for senders that have been promised a place (`promise`). CH2. A waiter gets what the operation at the head of the line gets: values and waiters are strictly first in, first out. CH3. Nobody
+//! queue. Room is what the buffer has beyond its values and beyond what is reserved for senders that have been promised a place (`promise`). CH2. A waiter gets what the operation at the head of the line gets: values and waiters are strictly first in, first out.
+//! One exception: a receiver that was taken for a promise that is then broken has left the line. It goes back to its head, where of several the last one
+//! comes first; what is sent before it is back goes to the next in line. CH3. Nobody
 //! waits on a closed channel, and nothing is put into it. CH4. While the lock is held no user code runs and nothing is allocated or freed.
+//! CH5. An operation changes `len` once, when the buffer is as it will leave it, so that nobody sees a number that there never was.
 //!
 //! *Locks.* `lock`, rank 1, protects everything but the counters of `half`. `len`, `flags` and the heads of the queues are written under it and may
 //! be read without it as hints. A waiter is readied after the unlock. Several channels are locked in address order (select).
@@ -31,6 +34,8 @@ pub(super) const CLOSED_BY_CALL: u32 = 2;
 pub(super) const NEVER: u32 = 4;
 /// The values come from a clock; nobody sends.
 pub(super) const CLOCK: u32 = 8;
+/// Room was reserved at some time.
+pub(super) const PROMISES: u32 = 16;
 
 /// Capacity of a channel without bounds.
 const NO_BOUND: usize = usize::MAX;
@@ -134,7 +139,7 @@ impl<T> Hchan<T> {
     /// Values in the buffer, as of some moment.
     #[inline(always)]
     pub(super) fn len(&self) -> usize {
-        // Acquire: a look at the length comes before the look at the flags that follows it.
+        // Acquire: pairs with the Release in `Locked::set_len`. What was done before the length became this is seen by the looks that follow.
         self.len.load(Ordering::Acquire)
     }
 
@@ -155,17 +160,27 @@ impl<T> Hchan<T> {
         self.flags.load(Ordering::Relaxed) & bits != 0
     }
 
-    /// Whether a send would wait, seen without the lock: at the moment of the first look there was no room and nobody waited, and the
-    /// channel was open, for it was so later.
+    /// Whether a send would wait, seen without the lock: there was a moment at which there was no room, nobody waited, and the channel was open.
+    ///
+    /// Without a buffer the look at the queue is that moment, with one the look at the length (CH1, CH5); the channel was open then, for it was so
+    /// later. The Acquires make the looks follow each other.
     #[inline(always)]
     pub(super) fn looks_full(&self) -> bool {
         self.len() == self.cap && self.recvq.is_empty() && !self.has(CLOSED)
     }
 
-    /// Whether a receive would wait; as `looks_full`. What a clock does is not seen without the lock.
+    /// Whether a receive would wait; as `looks_full`. What a clock does is not seen without the lock. Nor is it certain where room is reserved: there a
+    /// sender may wait although the buffer is empty, and may have filled it when the queue is looked at.
     #[inline(always)]
     pub(super) fn looks_empty(&self) -> bool {
         self.len() == 0 && self.sendq.is_empty() && !self.has(CLOSED | CLOCK)
+    }
+
+    /// As `looks_empty`, and certain.
+    #[inline(always)]
+    pub(super) fn is_surely_empty(&self) -> bool {
+        // Room that was reserved by the first look has left its mark before it changed what was seen.
+        self.len() == 0 && self.sendq.is_empty() && !self.has(CLOSED | CLOCK | PROMISES)
     }
 
     /// Go's `close`: wakes all receivers, which get what is left and then nothing, and all senders, which get their value back.
@@ -267,10 +282,13 @@ impl<'a, T> Locked<'a, T> {
         self.chan.room.load(Ordering::Relaxed)
     }
 
-    /// Sets room aside for a sender that will come back. Without bounds there is always some.
+    /// Sets room aside for a sender that will come back, before the length shows that there is some (CH5). Without bounds there is always some.
     pub(super) fn reserve(&self) {
         if self.chan.cap != NO_BOUND {
-            debug_assert!(!self.is_full(), "a reservation without room");
+            debug_assert!(self.room() != 0, "a reservation without room");
+            if !self.chan.has(PROMISES) {
+                self.chan.flags.store(self.chan.flags.load(Ordering::Relaxed) | PROMISES, Ordering::Relaxed);
+            }
             self.chan.room.store(self.room() - 1, Ordering::Relaxed);
         }
     }

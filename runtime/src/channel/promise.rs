@@ -24,7 +24,8 @@
 use core::panic::Location;
 
 use crate::channel::hchan::{Hchan, Locked};
-use crate::channel::transfer::{Patience, Unsent};
+use crate::channel::patience::Patience;
+use crate::channel::transfer::Unsent;
 use crate::proc::enter;
 use crate::sync::sudog::Claimed;
 
@@ -95,7 +96,7 @@ impl<T> Hchan<T> {
             Right::Room => {
                 let locked = self.lock();
                 locked.unreserve();
-                if let Some(sender) = self.refill(&locked) {
+                if let Some(sender) = self.refill(&locked, locked.len()) {
                     drop(locked);
                     sender.wake(true);
                 }
@@ -103,12 +104,14 @@ impl<T> Hchan<T> {
         }
     }
 
-    /// There is room that some sender may wait for: gives it to the first one, who is then to be readied.
-    pub(super) fn refill(&self, locked: &Locked<'_, T>) -> Option<Claimed> {
+    /// There is room that some sender may wait for: gives it to the first one, who is then to be readied. The buffer holds `len` values, which the
+    /// channel need not know yet: it is told at once what there is in the end (CH5). Without such a sender nothing is done.
+    pub(super) fn refill(&self, locked: &Locked<'_, T>, len: usize) -> Option<Claimed> {
         // SAFETY: the channel is locked.
         let sender = unsafe { self.sendq.dequeue() }?;
         if sender.is_promise() {
             locked.reserve();
+            locked.set_len(len);
             return Some(sender);
         }
         let buffer = locked.buffer();
@@ -120,7 +123,7 @@ impl<T> Hchan<T> {
         let value = unsafe { sender.elem().cast::<T>().read() };
         // SAFETY: there is room, and the cursor was turned.
         unsafe { buffer.write(value) };
-        locked.set_len(locked.len() + 1);
+        locked.set_len(len + 1);
         Some(sender)
     }
 }

@@ -17,7 +17,8 @@ use crate::channel::error::{RecvError, RecvTimeoutError, TryRecvError};
 use crate::channel::half::Half;
 use crate::channel::hchan::NEVER;
 use crate::channel::iter::{IntoIter, Iter, TryIter};
-use crate::channel::transfer::{Missed, Patience};
+use crate::channel::patience::Patience;
+use crate::channel::transfer::Missed;
 use crate::sync::cancel::Cancel;
 
 /// The receiving side of a channel; clones receive from the same channel, each value going to one of them.
@@ -50,7 +51,8 @@ impl<T> Receiver<T> {
     /// # Blocking
     ///
     /// Parks the goroutine (or the plain thread) until a value comes or the channel is closed. Waiting receivers are served in the order
-    /// they came.
+    /// they came, with one exception: where a [`select!`](crate::select!) has chosen to send to a receiver, and the evaluation of its message then
+    /// fails or leaves the select, the receiver waits again as the first in line, but what was sent meanwhile has gone to the next one.
     ///
     /// # Errors
     ///
@@ -74,6 +76,11 @@ impl<T> Receiver<T> {
 
     /// Receives a value if one can be had at once: from the buffer, or, without a buffer, from a sender that waits.
     ///
+    /// # Blocking
+    ///
+    /// Only if the sender that waits is a [`select!`](crate::select!) or a [`Select`](super::Select): it evaluates its message when it is received, and
+    /// this waits for that.
+    ///
     /// # Errors
     ///
     /// [`TryRecvError`]: `Empty` if nothing is there now, `Disconnected` if nothing will ever come.
@@ -91,7 +98,7 @@ impl<T> Receiver<T> {
     #[inline]
     #[track_caller]
     pub fn try_recv(&self) -> Result<T, TryRecvError> {
-        if self.half.looks_empty() {
+        if self.half.is_surely_empty() {
             return Err(TryRecvError::Empty);
         }
         self.half.recv(Patience::None, Location::caller()).map_err(|missed| match missed {
@@ -104,7 +111,7 @@ impl<T> Receiver<T> {
     ///
     /// # Blocking
     ///
-    /// As [`Receiver::recv`], and until the time is up.
+    /// As [`Receiver::recv`], and until the time is up; beyond that for a message that a [`select!`](crate::select!) is evaluating for this receiver.
     ///
     /// # Errors
     ///
@@ -129,7 +136,7 @@ impl<T> Receiver<T> {
     ///
     /// # Blocking
     ///
-    /// As [`Receiver::recv`], and until the deadline has passed.
+    /// As [`Receiver::recv`], and until the deadline has passed; beyond that as [`Receiver::recv_timeout`].
     ///
     /// # Errors
     ///
@@ -165,6 +172,10 @@ impl<T> Receiver<T> {
     }
 
     /// Receives what is there, without waiting.
+    ///
+    /// # Blocking
+    ///
+    /// Each step as [`Receiver::try_recv`].
     ///
     /// # Examples
     ///

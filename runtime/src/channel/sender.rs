@@ -15,7 +15,8 @@ use std::time::Instant;
 
 use crate::channel::error::{SendError, SendTimeoutError, TrySendError};
 use crate::channel::half::Half;
-use crate::channel::transfer::{Patience, Unsent};
+use crate::channel::patience::Patience;
+use crate::channel::transfer::Unsent;
 use crate::sync::cancel::Cancel;
 
 /// The sending side of a channel; clones send into the same channel.

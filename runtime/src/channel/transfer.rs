@@ -17,106 +17,17 @@
 use core::mem::{ManuallyDrop, MaybeUninit};
 use core::panic::Location;
 use core::ptr::NonNull;
-use core::time::Duration;
-use std::time::Instant;
 
 use crate::channel::buffer::Block;
 use crate::channel::clock::Clock;
 use crate::channel::hchan::{Hchan, Locked, NEVER};
+use crate::channel::patience::{Limit, Patience};
 use crate::gmp::WaitReason;
 use crate::os;
-use crate::proc::park::{check_goexit, note_place};
-use crate::proc::{Entered, enter, enter_preemptible};
-use crate::sync::cancel::{self, Bounds, Cancel, Ending};
+use crate::proc::park::note_place;
+use crate::proc::{Entered, enter};
+use crate::sync::cancel::{self, Bounds, Ending};
 use crate::sync::sudog::{self, Claimed, Ended, Sudog, WaitQueue};
-
-/// How long an operation may wait.
-#[derive(Clone, Copy)]
-pub(super) enum Patience<'a> {
-    /// Not at all.
-    None,
-    /// For a while.
-    For(Duration),
-    /// Until a point in time.
-    Until(Instant),
-    /// Until a time of the monotonic clock, ns.
-    At(i64),
-    /// For as long as it takes.
-    Endless,
-    /// Until something else ends.
-    Within(&'a Cancel),
-}
-
-/// What remains of a patience when the operation has to wait.
-#[derive(Clone, Copy)]
-pub(super) enum Limit<'a> {
-    /// It may not wait.
-    Passed,
-    /// Time of the monotonic clock, ns.
-    At(i64),
-    /// It may wait for good.
-    Never,
-    /// Something else may end it.
-    Within(&'a Cancel),
-}
-
-impl<'a> Limit<'a> {
-    /// The time limit, if there is one that has not passed.
-    pub(super) fn until(self) -> Option<i64> {
-        match self {
-            Limit::At(when) => Some(when),
-            Limit::Passed | Limit::Never | Limit::Within(_) => None,
-        }
-    }
-
-    /// The limit as a patience, for another try.
-    pub(super) fn patience(self) -> Patience<'a> {
-        match self {
-            Limit::Passed => Patience::None,
-            Limit::At(when) => Patience::At(when),
-            Limit::Never => Patience::Endless,
-            Limit::Within(cancel) => Patience::Within(cancel),
-        }
-    }
-
-    /// The limit as the bounds of a wait; None if there may be none.
-    pub(super) fn bounds(self) -> Option<Bounds<'a>> {
-        match self {
-            Limit::Passed => None,
-            Limit::At(when) => Some(Bounds { when: Some(when), cancel: None }),
-            Limit::Never => Some(Bounds::default()),
-            Limit::Within(cancel) => Some(Bounds { when: None, cancel: Some(cancel) }),
-        }
-    }
-}
-
-impl<'a> Patience<'a> {
-    pub(super) fn limit(self) -> Limit<'a> {
-        let wait = match self {
-            Patience::None => return Limit::Passed,
-            Patience::Endless => return Limit::Never,
-            Patience::Within(cancel) => return Limit::Within(cancel),
-            Patience::At(when) if when <= os::nanotime() => return Limit::Passed,
-            Patience::At(when) => return Limit::At(when),
-            Patience::For(wait) => wait,
-            Patience::Until(deadline) => deadline.saturating_duration_since(Instant::now()),
-        };
-        if wait.is_zero() {
-            return Limit::Passed;
-        }
-        sudog::deadline(wait).map_or(Limit::Never, Limit::At)
-    }
-
-    /// Into the runtime, for an operation of this kind.
-    #[inline(always)]
-    pub(super) fn enter(self) -> Entered {
-        if matches!(self, Patience::None) {
-            return enter();
-        }
-        check_goexit();
-        enter_preemptible()
-    }
-}
 
 /// A value that was not sent.
 pub(super) enum Unsent<T> {
@@ -132,6 +43,13 @@ pub(super) enum Missed {
     Nothing,
     /// The channel is closed and empty.
     Closed,
+}
+
+/// Why a step of a receive has yielded nothing.
+enum Stop<'a> {
+    Missed(Missed),
+    /// A promise was broken: the receive begins again, with what is left of its patience.
+    Again(Limit<'a>),
 }
 
 /// What a sender is to do.
@@ -258,7 +176,7 @@ impl<T> Hchan<T> {
         let Some(bounds) = patience.limit().bounds() else {
             return Err(Unsent::NoRoom(ManuallyDrop::into_inner(value)));
         };
-        match self.wait(&inside, locked, &self.sendq, elem, WaitReason::ChanSend, bounds, at) {
+        match self.wait(&inside, locked, Line::back(&self.sendq), elem, WaitReason::ChanSend, bounds, at) {
             // The receiver has moved the value out (TR1).
             Waited::Success => Ok(()),
             // Receivers do not let senders down, so this is never `Again`.
@@ -273,103 +191,107 @@ impl<T> Hchan<T> {
         let inside = patience.enter();
         let locked = self.lock();
         if locked.is_between() && locked.buffer().can_read() {
-            return Ok(take(&locked));
+            return Ok(take_between(&locked));
         }
         self.recv_at_edge(inside, locked, patience, at)
     }
 
     #[inline(never)]
-    fn recv_at_edge(
-        &self,
+    fn recv_at_edge<'a>(
+        &'a self,
         inside: Entered,
-        locked: Locked<'_, T>,
-        patience: Patience<'_>,
+        mut locked: Locked<'a, T>,
+        mut patience: Patience<'_>,
         at: &'static Location<'static>,
     ) -> Result<T, Missed> {
-        if locked.len() != 0 {
-            let read_to_end = if locked.buffer().can_read() { None } else { locked.buffer().turn_read() };
-            let value = self.take_and_refill(locked);
-            // A block that is left over is freed outside.
-            drop(inside);
-            drop(read_to_end);
-            return Ok(value);
-        }
-        // SAFETY: the channel is locked.
-        if let Some(sender) = unsafe { self.sendq.dequeue() } {
-            // Without a buffer the value goes from hand to hand.
-            drop(locked);
-            if sender.is_promise() {
-                return self.recv_promised(inside, sender, patience, at);
+        let mut line = Line::back(&self.recvq);
+        loop {
+            if locked.len() != 0 {
+                let read_to_end = if locked.buffer().can_read() { None } else { locked.buffer().turn_read() };
+                let value = self.take_and_refill(locked);
+                // A block that is left over is freed outside.
+                drop(inside);
+                drop(read_to_end);
+                return Ok(value);
             }
-            // SAFETY: a sender's place holds a T, which is ours until the ready (SU2), and which the sender then forgets (TR1).
-            let value = unsafe { sender.elem().cast::<T>().read() };
-            sender.wake(true);
-            return Ok(value);
+            // SAFETY: the channel is locked.
+            let step = if let Some(sender) = unsafe { self.sendq.dequeue() } {
+                // Without a buffer the value goes from hand to hand.
+                drop(locked);
+                if !sender.is_promise() {
+                    // SAFETY: a sender's place holds a T, which is ours until the ready (SU2), and which the sender then forgets (TR1).
+                    let value = unsafe { sender.elem().cast::<T>().read() };
+                    sender.wake(true);
+                    return Ok(value);
+                }
+                recv_promised(&inside, sender, patience, at)
+            } else if locked.is_closed() {
+                return Err(Missed::Closed);
+            } else if let Some(clock) = self.clock() {
+                return self.recv_from_clock(clock, inside, locked, patience, at);
+            } else {
+                self.recv_waiting(&inside, locked, line, patience, at)
+            };
+            match step {
+                Ok(value) => return Ok(value),
+                Err(Stop::Missed(missed)) => return Err(missed),
+                Err(Stop::Again(limit)) => patience = limit.patience(),
+            }
+            // It was first in line when it was taken for the promise (CH2).
+            line.in_front = true;
+            locked = self.lock();
         }
-        if locked.is_closed() {
-            return Err(Missed::Closed);
-        }
-        if let Some(clock) = self.clock() {
-            return self.recv_from_clock(clock, inside, locked, patience, at);
-        }
-        self.recv_waiting(inside, locked, patience, at)
     }
 
-    /// Takes the first value; if a sender waits for room, it gets what this makes.
+    /// Takes the first value, of which there is one, and the cursor need not be turned. If a sender waits for room, it gets what this makes, and is to
+    /// be readied.
     #[inline(always)]
-    pub(super) fn take_and_refill(&self, locked: Locked<'_, T>) -> T {
+    pub(super) fn take(&self, locked: &Locked<'_, T>) -> (T, Option<Claimed>) {
         let was_full = locked.is_full();
-        let value = take(&locked);
-        if was_full && let Some(sender) = self.refill(&locked) {
-            drop(locked);
+        let len = locked.len() - 1;
+        // SAFETY: there is a value, and the callers have looked at the cursor.
+        let value = unsafe { locked.buffer().read() };
+        if was_full && let Some(sender) = self.refill(locked, len) {
+            return (value, Some(sender));
+        }
+        locked.set_len(len);
+        if len == 0 {
+            locked.buffer().rewind();
+        }
+        (value, None)
+    }
+
+    /// As `take`; unlocks and readies the sender.
+    #[inline(always)]
+    fn take_and_refill(&self, locked: Locked<'_, T>) -> T {
+        let (value, sender) = self.take(&locked);
+        drop(locked);
+        if let Some(sender) = sender {
             sender.wake(true);
         }
         value
     }
 
-    /// A selecting sender has promised a value: waits for it.
     #[cold]
     #[inline(never)]
-    fn recv_promised(
+    fn recv_waiting<'p>(
         &self,
-        inside: Entered,
-        promise: Claimed,
-        patience: Patience,
-        at: &'static Location<'static>,
-    ) -> Result<T, Missed> {
-        let limit = patience.limit();
-        let mut place = MaybeUninit::<T>::uninit();
-        note_place(&inside, at);
-        if sudog::await_promise(&inside, promise, place.as_mut_ptr().cast(), WaitReason::ChanReceive) {
-            // SAFETY: the promiser has written the value.
-            return Ok(unsafe { place.assume_init() });
-        }
-        drop(inside);
-        self.recv(limit.patience(), at)
-    }
-
-    #[cold]
-    #[inline(never)]
-    fn recv_waiting(
-        &self,
-        inside: Entered,
+        inside: &Entered,
         locked: Locked<'_, T>,
-        patience: Patience<'_>,
+        line: Line<'_>,
+        patience: Patience<'p>,
         at: &'static Location<'static>,
-    ) -> Result<T, Missed> {
+    ) -> Result<T, Stop<'p>> {
         let mut place = MaybeUninit::<T>::uninit();
         let limit = patience.limit();
         let reason = if self.has(NEVER) { WaitReason::ChanReceiveNil } else { WaitReason::ChanReceive };
-        let Some(bounds) = limit.bounds() else { return Err(Missed::Nothing) };
-        match self.wait(&inside, locked, &self.recvq, place.as_mut_ptr().cast(), reason, bounds, at) {
+        let Some(bounds) = limit.bounds() else { return Err(Stop::Missed(Missed::Nothing)) };
+        match self.wait(inside, locked, line, place.as_mut_ptr().cast(), reason, bounds, at) {
             // SAFETY: success means that a sender has written the value.
             Waited::Success => Ok(unsafe { place.assume_init() }),
-            Waited::Closed => Err(Missed::Closed),
-            Waited::InVain => Err(Missed::Nothing),
-            Waited::Again => {
-                drop(inside);
-                self.recv(limit.patience(), at)
-            }
+            Waited::Closed => Err(Stop::Missed(Missed::Closed)),
+            Waited::InVain => Err(Stop::Missed(Missed::Nothing)),
+            Waited::Again => Err(Stop::Again(limit)),
         }
     }
 
@@ -403,7 +325,7 @@ impl<T> Hchan<T> {
             let (bounds, nowhere) = (Bounds { when, ..bounds }, NonNull::<T>::dangling().as_ptr().cast());
             // Nobody sends: this ends by the bounds, by a close, or because the clock was set.
             if let Waited::Closed =
-                self.wait(&inside, locked, &self.recvq, nowhere, WaitReason::ChanReceive, bounds, at)
+                self.wait(&inside, locked, Line::back(&self.recvq), nowhere, WaitReason::ChanReceive, bounds, at)
             {
                 return Err(Missed::Closed);
             }
@@ -418,7 +340,7 @@ impl<T> Hchan<T> {
         &self,
         inside: &Entered,
         locked: Locked<'_, T>,
-        queue: &WaitQueue,
+        Line { queue, in_front }: Line<'_>,
         elem: *mut (),
         reason: WaitReason,
         bounds: Bounds<'_>,
@@ -428,7 +350,7 @@ impl<T> Hchan<T> {
         let sg = Sudog::new(inside.g(), elem, !bounds.are_none());
         // SAFETY: the channel is locked, and `sg` stays on this frame, which does not end before it has left the queue: readied by a dequeuer, or
         // removed below.
-        unsafe { queue.push_back(&sg) };
+        unsafe { if in_front { queue.push_front(&sg) } else { queue.push_back(&sg) } };
         let served = match bounds {
             Bounds { when: None, cancel: None } => {
                 sudog::park(inside, locked.keep(), reason);
@@ -451,6 +373,39 @@ impl<T> Hchan<T> {
     }
 }
 
+/// A selecting sender has promised a value: waits for it.
+#[cold]
+#[inline(never)]
+fn recv_promised<'p, T>(
+    inside: &Entered,
+    promise: Claimed,
+    patience: Patience<'p>,
+    at: &'static Location<'static>,
+) -> Result<T, Stop<'p>> {
+    let limit = patience.limit();
+    let mut place = MaybeUninit::<T>::uninit();
+    note_place(inside, at);
+    if !sudog::await_promise(inside, promise, place.as_mut_ptr().cast(), WaitReason::ChanReceive) {
+        return Err(Stop::Again(limit));
+    }
+    // SAFETY: the promiser has written the value.
+    Ok(unsafe { place.assume_init() })
+}
+
+/// Where a waiter queues.
+#[derive(Clone, Copy)]
+pub(super) struct Line<'a> {
+    queue: &'a WaitQueue,
+    in_front: bool,
+}
+
+impl<'a> Line<'a> {
+    /// Behind all others.
+    fn back(queue: &'a WaitQueue) -> Line<'a> {
+        Line { queue, in_front: false }
+    }
+}
+
 /// How a wait ended.
 pub(super) enum Waited {
     Success,
@@ -461,11 +416,11 @@ pub(super) enum Waited {
     Again,
 }
 
-/// Takes the first value; there is one, and the cursor need not be turned.
+/// Takes the first value where there is some room, too, so that no sender waits (CH1); the cursor need not be turned.
 #[inline(always)]
-pub(super) fn take<T>(locked: &Locked<'_, T>) -> T {
+fn take_between<T>(locked: &Locked<'_, T>) -> T {
     let len = locked.len() - 1;
-    // SAFETY: there is a value, and the callers have looked at the cursor.
+    // SAFETY: there is a value, and the caller has looked at the cursor.
     let value = unsafe { locked.buffer().read() };
     locked.set_len(len);
     if len == 0 {

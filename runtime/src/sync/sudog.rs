@@ -263,7 +263,8 @@ impl WaitQueue {
     /// Whether nobody waits; without the lock only a hint.
     #[inline(always)]
     pub(crate) fn is_empty(&self) -> bool {
-        self.first.load(Ordering::Relaxed).is_null()
+        // Acquire: pairs with the Release in `set_first`. A look at something else that follows sees what was done before the queue became so.
+        self.first.load(Ordering::Acquire).is_null()
     }
 
     #[inline(always)]
@@ -273,7 +274,8 @@ impl WaitQueue {
 
     #[inline(always)]
     fn set_first(&self, sg: Option<NonNull<Sudog>>) {
-        self.first.store(sg.map_or(null_mut(), NonNull::as_ptr), Ordering::Relaxed);
+        // Release: pairs with the Acquire in `is_empty`.
+        self.first.store(sg.map_or(null_mut(), NonNull::as_ptr), Ordering::Release);
     }
 
     /// Appends a waiter.

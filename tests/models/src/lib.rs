@@ -87,7 +87,7 @@ mod channel {
         pub(crate) use crate::select_world::Right;
     }
 
-    pub(crate) mod transfer {
+    pub(crate) mod patience {
         pub(crate) use crate::select_world::{Limit, Patience};
     }
 }

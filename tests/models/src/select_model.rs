@@ -11,7 +11,6 @@
 //!
 //! *Go:* none.
 
-use std::cell::Cell;
 use std::mem::MaybeUninit;
 use std::panic::Location;
 
@@ -39,8 +38,8 @@ fn select(gp: GPtr, operations: [&dyn Operation; 2], value: u32, patience: Patie
     let elem = place.as_mut_ptr().cast();
     let [first, second] = operations;
     let mut cases = [Case { operation: first, elem, index: 0 }, Case { operation: second, elem, index: 1 }];
-    let (inside, since, at) = (Entered(gp), Cell::new(0), Location::caller());
-    let mut search = Search { cases: &mut cases, mode, is_biased: true, at, since };
+    let (inside, at) = (Entered(gp), Location::caller());
+    let mut search = Search::new(&mut cases, mode, true, at);
     let (mut sudogs, mut order) = ([const { MaybeUninit::uninit() }; 2], [0; 2]);
     let found = search.wait(&inside, patience, &mut Scratch { sudogs: &mut sudogs, order: &mut order });
     let Some((case, outcome, _)) = found else { return Done::TimedOut };

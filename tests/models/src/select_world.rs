@@ -222,6 +222,7 @@ pub(crate) trait Operation {
     fn kind(&self) -> Kind;
     fn due(&self) -> Option<i64>;
     fn looks_idle(&self) -> bool;
+    fn is_surely_idle(&self) -> bool;
     /// # Safety
     ///
     /// - The lock is held; `elem` is an empty place for a value.
@@ -327,6 +328,10 @@ impl Operation for Recv<'_> {
         false
     }
 
+    fn is_surely_idle(&self) -> bool {
+        self.looks_idle()
+    }
+
     unsafe fn attempt(&self, _: *mut (), _: &Cell<i64>) -> Attempt<'_> {
         // SAFETY: the caller holds the lock.
         match unsafe { self.0.sendq.dequeue() } {
@@ -362,6 +367,10 @@ impl Operation for Give<'_> {
 
     fn looks_idle(&self) -> bool {
         false
+    }
+
+    fn is_surely_idle(&self) -> bool {
+        self.looks_idle()
     }
 
     unsafe fn attempt(&self, _: *mut (), _: &Cell<i64>) -> Attempt<'_> {

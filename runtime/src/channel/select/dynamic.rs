@@ -10,7 +10,6 @@
 //! *Go:* `reflect.Select`.
 
 use core::alloc::Layout;
-use core::cell::Cell;
 use core::fmt;
 use core::mem::MaybeUninit;
 use core::panic::Location;
@@ -22,11 +21,11 @@ use std::time::Instant;
 use crate::channel::error::{
     ReadyTimeoutError, RecvError, SelectTimeoutError, SendError, TryReadyError, TrySelectError,
 };
+use crate::channel::patience::Patience;
 use crate::channel::select::operation::Operation;
 use crate::channel::select::place::Place;
 use crate::channel::select::search::{Case, Found, Mode, Outcome, Scratch, Search};
 use crate::channel::select::{Chosen, finish_send, is_on, wait};
-use crate::channel::transfer::Patience;
 use crate::channel::{Receiver, Sender};
 
 /// Up to so many operations a wait needs no allocation.
@@ -151,6 +150,10 @@ impl<'a> Select<'a> {
 
     /// Chooses an operation that can be done now.
     ///
+    /// # Blocking
+    ///
+    /// Only to receive from another select, which is evaluating its message for this one; see [`Receiver::try_recv`].
+    ///
     /// # Errors
     ///
     /// [`TrySelectError`] if there is none.
@@ -207,7 +210,7 @@ impl<'a> Select<'a> {
     ///
     /// # Blocking
     ///
-    /// As [`Select::select`], and until the time is up.
+    /// As [`Select::select`], and until the time is up; beyond that as [`Select::try_select`].
     ///
     /// # Errors
     ///
@@ -224,7 +227,7 @@ impl<'a> Select<'a> {
     ///
     /// # Blocking
     ///
-    /// As [`Select::select`], and until the deadline has passed.
+    /// As [`Select::select`], and until the deadline has passed; beyond that as [`Select::try_select`].
     ///
     /// # Errors
     ///
@@ -329,8 +332,7 @@ impl<'a> Select<'a> {
     #[track_caller]
     fn search(&mut self, patience: Patience, mode: Mode) -> Option<Found<'a>> {
         let (count, is_biased) = (self.cases.len(), self.is_biased);
-        let mut search =
-            Search { cases: &mut self.cases, mode, is_biased, at: Location::caller(), since: Cell::new(0) };
+        let mut search = Search::new(&mut self.cases, mode, is_biased, Location::caller());
         let inside = patience.enter();
         let found = search.look(&inside);
         if found.is_some() || count <= 1 && matches!(patience, Patience::None) {

@@ -24,13 +24,15 @@
 /// them is chosen; [`select_biased!`](crate::select_biased!) chooses the first. A case on a disconnected channel can be done: its result is an error.
 ///
 /// Receivers and senders are evaluated once, in the order in which they stand, then the duration. A message is evaluated when its case is chosen, so
-/// that a case that is not chosen has had no effect; meanwhile the receiver may be waiting for it. (In Go it is evaluated before the choice.)
+/// that a case that is not chosen has had no effect; meanwhile the receiver may be waiting for it. (In Go it is evaluated before the choice.) The
+/// operands are borrowed until then, so a message cannot borrow mutably what they borrow, nor move it.
 ///
 /// The syntax and the meaning are those of `crossbeam_channel::select!`. In addition, `select! {}` waits for ever, as in Go.
 ///
 /// # Blocking
 ///
-/// Parks the goroutine (or the plain thread) until a case can be done or the time of the `default` is up; a `default` without a time never waits.
+/// Parks the goroutine (or the plain thread) until a case can be done or the time of the `default` is up; a `default` without a time does not
+/// wait. A select that receives from another one also waits, whatever its `default`, until that has evaluated its message.
 ///
 /// # Examples
 ///

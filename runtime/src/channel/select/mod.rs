@@ -6,7 +6,8 @@
 //! The parser is a procedural macro (`macros/src/select`), because the errors of `macro_rules` point at the whole invocation; the two macros are
 //! thin `macro_rules` around it, which know the path of this crate.
 //!
-//! *Invariants.* SE1-SE3, OP1, DY1, PL1 in those files. AR1. An arm serves one select (`used`), so its place is filled at most once and emptied at most once.
+//! *Invariants.* SE1-SE3, OP1, DY1, PL1 in those files. AR1. An arm makes one case (`used`), and a case, which cannot be copied, is in one select, so the
+//! place of the arm is filled at most once and emptied at most once.
 //!
 //! *Locks.* Those of the channels.
 //!
@@ -29,12 +30,21 @@ use core::time::Duration;
 use self::search::{Case as SearchCase, Found, Mode, Outcome, Scratch, Search};
 use crate::channel::error::{RecvError, SendError};
 use crate::channel::half::Half;
-use crate::channel::transfer::Patience;
+use crate::channel::patience::Patience;
 use crate::channel::{Receiver, Sender};
 use crate::proc::Entered;
 
-/// A case of a select, for the macros.
-#[derive(Clone, Copy)]
+/// A case of a select, for the macros. It is in one select only, because the place of its value is filled once (AR1):
+///
+/// ```compile_fail,E0382
+/// use goruntime::__private::{RecvArm, run};
+///
+/// let (_tx, rx) = goruntime::channel::unbounded::<String>();
+/// let arm = RecvArm::new(&rx);
+/// let case = arm.case(0);
+/// run([case], true);
+/// run([case], true);
+/// ```
 #[allow(missing_debug_implementations, reason = "for the macros only")]
 pub struct Case<'a>(SearchCase<'a>);
 
@@ -180,8 +190,7 @@ pub fn block() -> ! {
 fn choose<'a, const N: usize>(cases: [Case<'a>; N], is_biased: bool, patience: Patience) -> Chosen<'a> {
     let mut cases = cases.map(|case| case.0);
     let inside = patience.enter();
-    let mut search =
-        Search { cases: &mut cases, mode: Mode::Do, is_biased, at: Location::caller(), since: Cell::new(0) };
+    let mut search = Search::new(&mut cases, Mode::Do, is_biased, Location::caller());
     let mut found = search.look(&inside);
     // One look at one channel decides that nothing is ready; several looks do not, for each is of its own moment.
     if found.is_none() && (N > 1 || !matches!(patience, Patience::None)) {

@@ -14,7 +14,6 @@ use core::cell::Cell;
 
 use crate::channel::buffer::Spent;
 use crate::channel::promise::Right;
-use crate::channel::transfer::take;
 use crate::channel::{Receiver, Sender};
 use crate::os;
 use crate::sync::spin::SpinLock;
@@ -53,8 +52,11 @@ pub(crate) trait Operation {
     /// When a clock will have a value, ns of the monotonic clock.
     fn due(&self) -> Option<i64>;
 
-    /// Whether there was a moment just now at which it would have waited; looks without the lock.
+    /// Whether it would wait; a hint, without the lock.
     fn looks_idle(&self) -> bool;
+
+    /// Whether there was a moment just now at which it would have waited; looks without the lock, so may not know.
+    fn is_surely_idle(&self) -> bool;
 
     /// Does the operation, or its first step. `since` is when a clock was first looked at, 0 before.
     ///
@@ -100,17 +102,20 @@ impl<T> Operation for Receiver<T> {
         self.half.looks_empty()
     }
 
+    fn is_surely_idle(&self) -> bool {
+        self.half.is_surely_empty()
+    }
+
     unsafe fn attempt(&self, elem: *mut (), since: &Cell<i64>) -> Attempt<'_> {
         let (chan, place) = (&*self.half, elem.cast::<T>());
         // SAFETY: the caller holds the lock, and this guard does not unlock.
         let locked = unsafe { chan.assume_locked() };
         if locked.len() != 0 {
             let spent = if locked.buffer().can_read() { None } else { locked.buffer().turn_read() };
-            let was_full = locked.is_full();
+            let (value, sender) = chan.take(&locked);
             // SAFETY: the place is empty and for one T, says the caller.
-            unsafe { place.write(take(&locked)) };
-            let refiller = if was_full { chan.refill(&locked) } else { None };
-            return Attempt::Received(refiller, spent.map(|block| block as Box<dyn Spent>));
+            unsafe { place.write(value) };
+            return Attempt::Received(sender, spent.map(|block| block as Box<dyn Spent>));
         }
         // SAFETY: the channel is locked.
         if let Some(sender) = unsafe { chan.sendq.dequeue() } {
@@ -174,6 +179,10 @@ impl<T> Operation for Sender<T> {
     }
 
     fn looks_idle(&self) -> bool {
+        self.half.looks_full()
+    }
+
+    fn is_surely_idle(&self) -> bool {
         self.half.looks_full()
     }
 

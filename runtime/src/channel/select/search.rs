@@ -23,9 +23,9 @@ use core::mem::MaybeUninit;
 use core::panic::Location;
 
 use crate::channel::buffer::Spent;
+use crate::channel::patience::{Limit, Patience};
 use crate::channel::promise::Right;
 use crate::channel::select::operation::{Attempt, Operation};
-use crate::channel::transfer::{Limit, Patience};
 use crate::gmp::{GPtr, WaitReason};
 use crate::os;
 use crate::proc::park::note_place;
@@ -91,10 +91,23 @@ pub(crate) struct Search<'s, 'a> {
     pub(crate) is_biased: bool,
     pub(crate) at: &'static Location<'static>,
     /// When a clock was first looked at (see `Clock::take`).
-    pub(crate) since: Cell<i64>,
+    since: Cell<i64>,
+    /// The case that got a promise which was broken: it goes to the head of the line (CH2).
+    let_down: Cell<Option<usize>>,
 }
 
-impl<'a> Search<'_, 'a> {
+impl<'s, 'a> Search<'s, 'a> {
+    /// A select of these cases.
+    #[inline(always)]
+    pub(crate) fn new(
+        cases: &'s mut [Case<'a>],
+        mode: Mode,
+        is_biased: bool,
+        at: &'static Location<'static>,
+    ) -> Search<'s, 'a> {
+        Search { cases, mode, is_biased, at, since: Cell::new(0), let_down: Cell::new(None) }
+    }
+
     /// Looks at the cases one after the other, in random order unless biased.
     #[inline]
     pub(crate) fn look(&mut self, inside: &Entered) -> Option<Found<'a>> {
@@ -111,7 +124,9 @@ impl<'a> Search<'_, 'a> {
                 self.cases.swap(place, place + (product >> 64) as usize);
             }
             let case = self.cases[place];
-            if case.operation.looks_idle() {
+            // A single case may be decided by this look.
+            let is_idle = if count == 1 { case.operation.is_surely_idle() } else { case.operation.looks_idle() };
+            if is_idle {
                 continue;
             }
             if let Some(found) = self.try_alone(inside, case) {
@@ -121,15 +136,21 @@ impl<'a> Search<'_, 'a> {
         None
     }
 
-    /// Tries one case, with the lock of its channel only.
+    /// Tries one case, with the lock of its channel only. After a broken promise it tries again: another sender may have been waiting all the time.
     #[inline]
     fn try_alone(&self, inside: &Entered, case: Case<'a>) -> Option<Found<'a>> {
         let lock = case.operation.lock();
-        lock.lock();
-        let attempt = self.attempt(&case);
-        // SAFETY: locked above.
-        unsafe { SpinLock::unlock(lock) };
-        self.conclude(inside, case, attempt)
+        loop {
+            lock.lock();
+            let attempt = self.attempt(&case);
+            // SAFETY: locked above.
+            unsafe { SpinLock::unlock(lock) };
+            let was_idle = matches!(attempt, Attempt::Idle);
+            let found = self.conclude(inside, case, attempt);
+            if was_idle || found.is_some() {
+                return found;
+            }
+        }
     }
 
     /// Tries one case; its channel is locked.
@@ -144,7 +165,7 @@ impl<'a> Search<'_, 'a> {
         }
     }
 
-    /// After the unlock: does what remains to be done. None: the case is not ready after all.
+    /// After the unlock: does what remains to be done. None: the case was idle, or is to be tried again because a promise was broken.
     #[inline]
     fn conclude(&self, inside: &Entered, case: Case<'a>, attempt: Attempt<'a>) -> Option<Found<'a>> {
         match attempt {
@@ -157,11 +178,11 @@ impl<'a> Search<'_, 'a> {
             }
             Attempt::Promised(promise) => {
                 note_place(inside, self.at);
-                sudog::await_promise(inside, promise, case.elem, WaitReason::Select).then_some((
-                    case,
-                    Outcome::Received,
-                    None,
-                ))
+                if !sudog::await_promise(inside, promise, case.elem, WaitReason::Select) {
+                    self.let_down.set(Some(case.index));
+                    return None;
+                }
+                Some((case, Outcome::Received, None))
             }
             Attempt::Closed => Some((case, Outcome::Closed, None)),
             Attempt::MaySend(right) => Some((case, Outcome::MaySend(right), None)),
@@ -221,6 +242,7 @@ impl<'a> Search<'_, 'a> {
     fn park(&self, inside: &Entered, until: Option<i64>, scratch: &mut Scratch<'_>) -> Option<(Case<'a>, Outcome)> {
         let (gp, partner) = (inside.g(), Partner::new(None));
         sudog::expect_claim(gp);
+        let let_down = self.let_down.take();
         for (place, (case, sudog)) in self.cases.iter().zip(scratch.sudogs.iter_mut()).enumerate() {
             let (kind, elem) = match (self.mode, case.operation.kind()) {
                 (Mode::Watch, _) => (Kind::Watch, core::ptr::null_mut()),
@@ -228,8 +250,9 @@ impl<'a> Search<'_, 'a> {
                 (Mode::Do, kind) => (kind, case.elem),
             };
             let sg = sudog.write(Sudog::for_case(gp, kind, elem, place as u32 + 1));
+            let (queue, in_front) = (case.operation.queue(), let_down == Some(case.index));
             // SAFETY: the channel is locked, and `sg` stays in the scratch until it has left the queue: `leave` sees to that.
-            unsafe { case.operation.queue().push_back(sg) };
+            unsafe { if in_front { queue.push_front(sg) } else { queue.push_back(sg) } };
         }
         note_place(inside, self.at);
         let idle = self.cases.is_empty() && until.is_none();
@@ -243,8 +266,12 @@ impl<'a> Search<'_, 'a> {
         let sg = unsafe { scratch.sudogs[chosen].assume_init_ref() };
         let case = self.cases[chosen];
         let outcome = match (sg.ended(), self.mode, case.operation.kind()) {
+            (Ended::Again, ..) => {
+                self.let_down.set(Some(case.index));
+                return None;
+            }
             // What a watcher was told may be over, so it looks again.
-            (Ended::Again, ..) | (_, Mode::Watch, _) => return None,
+            (_, Mode::Watch, _) => return None,
             (Ended::Closed, _, Kind::Promise) => Outcome::MaySend(Right::Closed),
             (Ended::Closed, ..) => Outcome::Closed,
             (Ended::Done, _, Kind::Promise) => Outcome::MaySend(partner.take().map_or(Right::Room, Right::Hand)),
