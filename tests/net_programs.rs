@@ -26,6 +26,13 @@ fn a_program_that_has_used_the_network_can_be_dead() {
 }
 
 #[test]
+fn times_that_hold_no_longer_do_not_keep_the_report_back() {
+    let out = run_program("net_dead_after_times", &[("GOMAXPROCS", "1")]);
+    assert_fatal(&out, ASLEEP);
+    assert_listed(&out, &["thread park"]);
+}
+
+#[test]
 fn a_deadline_keeps_the_report_back_until_it_has_passed() {
     let out = run_program("net_dead_after_deadline", &[]);
     assert_fatal(&out, ASLEEP);

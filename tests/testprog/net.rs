@@ -12,6 +12,7 @@ use std::os::fd::OwnedFd;
 use std::time::Instant;
 
 use goruntime::net::{TcpListener, TcpStream, UdpSocket};
+use goruntime::os::unix::net::UnixStream;
 use goruntime::runtime::yield_now;
 use goruntime::time::{Duration, sleep};
 use goruntime::{go, spawn, thread};
@@ -21,6 +22,7 @@ use crate::Table;
 
 pub(crate) const PROGRAMS: Table = &[
     ("net_dead_afterwards", Body(net_dead_afterwards)),
+    ("net_dead_after_times", Body(net_dead_after_times)),
     ("net_dead_after_deadline", Body(net_dead_after_deadline)),
     ("net_accepts", Body(net_accepts)),
     ("net_waits", Body(net_waits)),
@@ -61,6 +63,21 @@ fn net_dead_afterwards() {
     let idle = UdpSocket::bind("127.0.0.1:0").unwrap();
     forever();
     drop(idle);
+}
+
+/// A deadline far away that was lifted, one of a socket that was closed, and a limit that was not needed.
+fn net_dead_after_times() {
+    let far = Some(Instant::now() + Duration::from_secs(1_000));
+    let (near, far_end) = UnixStream::pair().unwrap();
+    near.set_deadline(far).unwrap();
+    near.set_deadline(None).unwrap();
+    near.set_read_timeout(Some(Duration::from_secs(1_000))).unwrap();
+    go(move || (&far_end).write_all(b"x").unwrap());
+    assert_eq!((&near).read(&mut [0; 4]).unwrap(), 1);
+    let listener = listen();
+    listener.set_deadline(far).unwrap();
+    drop(listener);
+    forever();
 }
 
 /// What waits for the network has a deadline: then nobody does.
@@ -182,7 +199,7 @@ fn net_exit() {
     go(move || drop(listener.accept()));
     let (near, _far) = std::os::unix::net::UnixStream::pair().unwrap();
     go(move || {
-        let near = goruntime::os::unix::net::UnixStream::from(OwnedFd::from(near));
+        let near = UnixStream::from(OwnedFd::from(near));
         drop((&near).read(&mut [0]));
     });
     (0..100).for_each(|_| yield_now());

@@ -161,7 +161,20 @@ impl PollDesc {
 
     /// After a wait with a limit: whether it has passed. The limit holds no longer.
     pub(crate) fn take_limit(&self, side: Side) -> bool {
-        core::mem::take(&mut self.times.lock()[side as usize].limit) == PAST
+        let mut times = self.times.lock();
+        let own = &mut times[side as usize];
+        let passed = core::mem::take(&mut own.limit) == PAST;
+        self.rest(own, side);
+        passed
+    }
+
+    /// Cancels a timer that has nothing left to fire for: an armed one keeps a deadlock from being reported.
+    fn rest(&self, own: &mut Times, side: Side) {
+        if own.armed != 0 && own.next() == 0 {
+            own.armed = 0;
+            // The callback says that it has fired before it takes the lock that is held here, so this does not wait for it.
+            self.timers[side as usize].cancel();
+        }
     }
 
     /// The timer of a side has fired: carries out what is due, and arms it for the rest.
@@ -198,11 +211,13 @@ impl PollDesc {
             let bit = READ_EXPIRED << side as u32;
             if when < 0 {
                 self.flags.fetch_or(bit, Ordering::Relaxed);
+                self.rest(own, side);
                 if let Some(gp) = self.unblock(side, false) {
                     ready.push_back(gp);
                 }
             } else {
                 self.flags.fetch_and(!bit, Ordering::Relaxed);
+                self.rest(own, side);
                 if let Some(when) = own.rearm() {
                     arm(&self.timers[side as usize], when, side);
                 }
@@ -219,11 +234,9 @@ impl PollDesc {
         }
         let mut ready = GList::new();
         for side in [Side::Read, Side::Write] {
-            if times[side as usize].armed != 0 {
-                // The callback says that it has fired before it takes the lock that is held here, so this does not wait for it.
-                self.timers[side as usize].cancel();
-            }
-            times[side as usize] = Times::default();
+            let own = &mut times[side as usize];
+            (own.deadline, own.limit) = (0, 0);
+            self.rest(own, side);
             if let Some(gp) = self.unblock(side, false) {
                 ready.push_back(gp);
             }
