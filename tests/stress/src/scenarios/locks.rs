@@ -6,13 +6,13 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
-use std::thread::JoinHandle as ThreadHandle;
 use std::time::Instant;
 
 use goruntime::runtime::{goexit, sweep};
 use goruntime::sync::{Barrier, Condvar, Mutex, Once, OnceLock, Pool, RwLock, RwLockWriteGuard, Semaphore, mpsc};
 use goruntime::{JoinHandle, spawn};
 
+use super::plain::{self, PlainThread};
 use super::{Context, SLOWER, pause};
 use crate::check::{Ledger, Token, ensure, not_late};
 use crate::rand::Rand;
@@ -21,14 +21,14 @@ use crate::rand::Rand;
 #[derive(Default)]
 struct Workers {
     goroutines: Vec<JoinHandle<()>>,
-    threads: Vec<ThreadHandle<()>>,
+    threads: Vec<PlainThread<()>>,
 }
 
 impl Workers {
     fn start(&mut self, rand: &mut Rand, work: impl FnOnce(Rand) + Send + 'static) {
         let own = rand.fork();
         if rand.one_in(6) {
-            self.threads.push(std::thread::spawn(move || work(own)));
+            self.threads.push(plain::start(move || work(own)));
         } else {
             self.goroutines.push(spawn(move || work(own)));
         }

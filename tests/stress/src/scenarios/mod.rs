@@ -14,6 +14,7 @@ mod load;
 mod locks;
 mod net;
 mod park;
+mod plain;
 mod selects;
 mod spawn;
 mod threads;

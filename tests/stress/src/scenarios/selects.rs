@@ -12,7 +12,7 @@ use std::time::Instant;
 use goruntime::channel::{self, Receiver, RecvError, Select, Sender, select, select_biased};
 use goruntime::{go, spawn};
 
-use super::{Context, SLOWER, pause};
+use super::{Context, SLOWER, pause, plain};
 use crate::check::{Ledger, Token, ensure, fail, not_late};
 use crate::rand::Rand;
 
@@ -30,7 +30,7 @@ fn some_channel<T>(rand: &mut Rand) -> (Sender<T>, Receiver<T>) {
 /// Runs work on a goroutine, or now and then on a plain thread.
 fn start(rand: &mut Rand, work: impl FnOnce() + Send + 'static) -> Box<dyn FnOnce()> {
     if rand.one_in(6) {
-        let thread = std::thread::spawn(work);
+        let thread = plain::start(work);
         return Box::new(move || ensure!(thread.join().is_ok(), "a thread panicked"));
     }
     let goroutine = spawn(work);
