@@ -260,35 +260,45 @@ fn a_single_send_evaluates_its_message_when_it_is_chosen() {
     });
 }
 
-/// Two values, of which one waits for room, and two receivers: each must find one at its first try, whenever it comes.
+/// Values of which one is in the buffer, perhaps one is promised, and others wait; and as many receivers as there are values without the promise: each
+/// must find one at its first try, whenever it comes.
 #[test]
 fn a_channel_whose_value_is_replaced_never_looks_empty() {
-    const CHANNELS: usize = 3000;
-    for receive in [
-        |rx: &Receiver<i32>| rx.try_recv().ok(),
-        |rx: &Receiver<i32>| select! { recv(rx) -> value => value.ok(), default => None },
-    ] {
+    const CHANNELS: usize = 2000;
+    let try_recv = |rx: &Receiver<i32>| rx.try_recv().ok();
+    let select = |rx: &Receiver<i32>| select! { recv(rx) -> value => value.ok(), default => None };
+    for (receive, receivers, is_promised) in
+        [(try_recv as fn(&_) -> _, 2, false), (select, 2, false), (try_recv, 3, true), (select, 3, true)]
+    {
         with_procs(1, move || {
             let channels: Vec<_> = (0..CHANNELS).map(|_| bounded(1)).collect();
             for (tx, _) in &channels {
                 tx.send(1).unwrap();
-                let tx = tx.clone();
-                go(move || tx.send(2).unwrap());
+                if is_promised {
+                    let tx = tx.clone();
+                    go(move || select! { send(tx, 2) -> _ => {}, recv(never::<()>()) -> _ => {} });
+                    settle();
+                }
+                for _ in 1..receivers {
+                    let tx = tx.clone();
+                    go(move || _ = tx.send(3));
+                }
             }
             settle();
             let arrived = AtomicUsize::new(0);
-            let all = || {
-                (1..).zip(&channels).filter(|(round, (_, rx))| {
+            let missed = || {
+                let is_missed = |&(round, (_, rx)): &(usize, &(_, Receiver<i32>))| {
                     arrived.fetch_add(1, Ordering::Relaxed);
-                    while arrived.load(Ordering::Relaxed) < 2 * round {
+                    while arrived.load(Ordering::Relaxed) < receivers * round {
                         thread::yield_now();
                     }
                     receive(rx).is_none()
-                })
+                };
+                (1..).zip(&channels).filter(is_missed).count()
             };
             thread::scope(|scope| {
-                let other = scope.spawn(|| all().count());
-                assert_eq!((all().count(), other.join().unwrap()), (0, 0));
+                let threads: Vec<_> = (0..receivers).map(|_| scope.spawn(missed)).collect();
+                assert_eq!(threads.into_iter().map(|thread| thread.join().unwrap()).sum::<usize>(), 0);
             });
         });
     }

@@ -323,3 +323,23 @@ impl<T> Drop for Locked<'_, T> {
         unsafe { SpinLock::unlock(&raw const self.chan.lock) };
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::channel::promise::Right;
+
+    #[test]
+    fn an_empty_buffer_decides_nothing_once_room_was_reserved() {
+        let chan = Hchan::<i32>::bounded(1);
+        assert!(chan.looks_empty() && chan.is_surely_empty());
+        let right = {
+            let _inside = enter();
+            chan.ask(&chan.lock())
+        };
+        assert!(matches!(right, Some(Right::Room)));
+        assert!(chan.looks_empty() && !chan.is_surely_empty());
+        chan.withdraw(Right::Room);
+        assert!(!chan.is_surely_empty(), "a look may have begun before");
+    }
+}
