@@ -73,10 +73,15 @@ as_root() {
     fi
 }
 
-# need COMMAND PACKAGE: makes a command available. False if the machine cannot get it (no apt, no rights, no network).
+# have COMMAND: whether there is such a command, or a file of that path.
+have() {
+    command -v "$1" >/dev/null || [[ -e $1 ]]
+}
+
+# need COMMAND PACKAGE: makes a command, or a file, available. False if the machine cannot get it (no apt, no rights, no network).
 need() {
     local command=$1 package=$2
-    if command -v "$command" >/dev/null; then
+    if have "$command"; then
         return 0
     fi
     if ! command -v apt-get >/dev/null; then
@@ -96,7 +101,7 @@ need() {
         APT_UPDATED=yes
     fi
     run as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$package" >/dev/null || exit 1
-    command -v "$command" >/dev/null || {
+    have "$command" || {
         printf '%s does not bring `%s`\n' "$package" "$command" >&2
         exit 1
     }

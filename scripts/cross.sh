@@ -29,6 +29,8 @@ OF_PROGRAMS=(order threads progress library panics overflow traces)
 
 arm_tools() {
     need aarch64-linux-gnu-gcc gcc-aarch64-linux-gnu || return 1
+    # The compiler does without it, the linker does not.
+    need /usr/aarch64-linux-gnu/lib/Scrt1.o libc6-dev-arm64-cross || return 1
     need qemu-aarch64 qemu-user || return 1
     std_for "$ARM" || return 1
     export CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_LINKER=aarch64-linux-gnu-gcc
