@@ -351,3 +351,65 @@ fn a_plain_thread_may_have_a_scope() {
     .unwrap();
     assert_eq!(value, 5);
 }
+
+/// An error whose destructor panics.
+#[derive(Debug)]
+struct Explosive;
+
+impl fmt::Display for Explosive {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("explosive")
+    }
+}
+
+impl std::error::Error for Explosive {}
+
+impl Drop for Explosive {
+    fn drop(&mut self) {
+        panic!("an error was dropped");
+    }
+}
+
+/// The second error of a scope is dropped by the body, and its destructor panics: a goroutine that borrows must have ended when that leaves the scope.
+#[test]
+fn a_destructor_that_panics_does_not_leave_the_scope_before_the_goroutines() {
+    on_some_procs(|| {
+        let ended = AtomicBool::new(false);
+        let (failed, wait) = bounded(1);
+        let text = panic_text(|| {
+            let _ = context::scope::<_, ()>(&background(), |s| {
+                s.go(|ctx| {
+                    assert!(ctx.done().recv().is_err());
+                    failed.send(()).unwrap();
+                    for _ in 0..100 {
+                        yield_now();
+                    }
+                    ended.store(true, Ordering::Relaxed);
+                    Ok(())
+                });
+                s.go(|_| Err("first".into()));
+                wait.recv().unwrap();
+                Err(Box::new(Explosive))
+            });
+        });
+        assert_eq!(text, "an error was dropped");
+        assert!(ended.load(Ordering::Relaxed));
+    });
+}
+
+/// The same in a goroutine: it gives its place back, and the panic is the scope's.
+#[test]
+fn a_destructor_that_panics_gives_the_place_back() {
+    on_some_procs(|| {
+        let text = panic_text(|| {
+            let _ = context::scope::<_, ()>(&background(), |s| {
+                s.limit(1);
+                s.go(|_| Err("first".into()));
+                s.go(|_| Err(Box::new(Explosive)));
+                s.go(|_| Ok(()));
+                Ok(())
+            });
+        });
+        assert_eq!(text, "an error was dropped");
+    });
+}

@@ -261,6 +261,9 @@ pub fn without_cancel(parent: &Context) -> Context {
 impl Context {
     /// The channel that is closed when the context ends, for `select!`; nothing is ever sent on it.
     ///
+    /// Who keeps a clone of the channel keeps the context as well: when the last handle of a context and of those below it is dropped, nothing can end
+    /// it any more, and the channel is closed.
+    ///
     /// If the context cannot end it is that of [`never`](never()). To wait for one thing within a context, a `_ctx` operation is cheaper.
     ///
     /// # Examples

@@ -255,9 +255,10 @@ impl Tree {
             return &done.receiver;
         }
         let (sender, receiver) = bounded(0);
+        let mut new = Some(Done { sender, receiver });
         let state = self.state();
-        // Another one may have been faster.
-        let done = self.done.get_or_init(|| Done { sender, receiver });
+        // Another one may have been faster: then what was made here is dropped after the unlock.
+        let done = self.done.get_or_init(|| new.take().expect("it is made once"));
         let ended = state.ended;
         drop(state);
         if ended {

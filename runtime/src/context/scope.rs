@@ -110,18 +110,47 @@ where
         slots: Mutex::default(),
         active: AtomicUsize::new(0),
     };
+    let waits = Waits { base: &scope.base, at };
     let body = scope.watch(|| f(&scope));
     if matches!(body, Ended::Goexit(_)) {
         // Nobody is interested any more in what the goroutines do.
         scope.cancel.0.cancel();
     }
-    scope.base.wait_for_all(at);
+    drop(waits);
     let Failures { first, panic } = mem::take(&mut *scope.failures());
     match (panic, body, first) {
         (Some(payload), ..) | (None, Ended::Goexit(payload), _) => resume_unwind(payload),
         (None, Ended::Well(value), None) => Ok(value),
         (None, _, Some(first)) => Err(first),
         (None, Ended::Badly, None) => unreachable!("a failure is recorded"),
+    }
+}
+
+/// Waits for the goroutines of a scope, however it is left: errors and values of contexts are dropped on the way, and their destructors may panic.
+struct Waits<'a, 'scope, 'env> {
+    base: &'a task::Scope<'scope, 'env>,
+    at: &'static Location<'static>,
+}
+
+impl Drop for Waits<'_, '_, '_> {
+    fn drop(&mut self) {
+        self.base.wait_for_all(self.at);
+    }
+}
+
+/// The place of a goroutine among those that may run, given back however it ends (CS2).
+struct Place<'a> {
+    active: &'a AtomicUsize,
+    slots: Option<Slots>,
+}
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        self.active.fetch_sub(1, Ordering::Relaxed);
+        if let Some(slots) = &self.slots {
+            // One of the tokens is this goroutine's. Without waiting, so that nothing is raised here.
+            let _ = slots.given_back.try_recv();
+        }
     }
 }
 
@@ -206,13 +235,12 @@ impl<'scope, 'env> Scope<'scope, 'env> {
         F: FnOnce(&Context) -> Result<(), BoxedError> + Send + 'scope,
     {
         self.active.fetch_add(1, Ordering::Relaxed);
+        let place = Place { active: &self.active, slots };
         let body = move || {
+            let _place = place;
             // A goexit has no other way to go than to the end.
-            let _ = self.watch(|| f(&self.ctx));
-            self.active.fetch_sub(1, Ordering::Relaxed);
-            if let Some(slots) = slots {
-                // One of the tokens is this goroutine's. Without waiting, so that nothing is raised here (CS2).
-                let _ = slots.given_back.try_recv();
+            if let Err(payload) = catch_unwind(AssertUnwindSafe(|| drop(self.watch(|| f(&self.ctx))))) {
+                self.keep(payload);
             }
         };
         self.base.start_detached(body, type_name::<F>, at);
@@ -242,6 +270,20 @@ impl<'scope, 'env> Scope<'scope, 'env> {
         self.cancel.cancel(first);
         // The destructor of a later panic's payload may do anything, so it runs last.
         drop(unused);
+    }
+
+    /// A destructor has panicked while a failure was recorded: that is the panic of the scope, if it has none yet.
+    fn keep(&self, payload: Box<dyn Any + Send>) {
+        if is_goexit(&*payload) {
+            return;
+        }
+        let mut failures = self.failures();
+        if failures.panic.is_none() {
+            failures.panic = Some(payload);
+        } else {
+            // Its destructor may panic in turn.
+            mem::forget(payload);
+        }
     }
 
     fn failures(&self) -> MutexGuard<'_, Failures> {

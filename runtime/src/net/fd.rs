@@ -4,7 +4,7 @@
 //!
 //! *Invariants.* FD1. A socket's descriptor number is taken until the last handle of the socket is dropped, and nobody is inside an operation then,
 //! because every operation borrows a handle. So nothing ever acts on a number that means another socket. `close` gives the socket itself back at
-//! once: it puts `/dev/null` in its place under the same number. FD2. Whoever tries an operation that may have to wait has the turn of its side.
+//! once: it puts a placeholder in its place under the same number. FD2. Whoever tries an operation that may have to wait has the turn of its side.
 //! FD3. An edge is forgotten before an operation is tried, never after; so an edge after a try that would have blocked is not lost. FD4. The
 //! descriptor is registered before the first wait, once, and `registered` changes under `registering`; what is ready at that moment is an edge.
 //!
@@ -187,7 +187,7 @@ impl<S: StdSocket> Socket<S> {
         }
         self.io.end_registration();
         if !os::replace_with_null(self.sock.as_fd()) {
-            // No descriptor is to be had for /dev/null: the peer learns of the close at once, the number is free when the handles are gone.
+            // No descriptor is to be had for the placeholder: the peer learns of the close at once, the number is free when the handles are gone.
             _ = socket2::SockRef::from(&self.sock).shutdown(std::net::Shutdown::Both);
         }
         Ok(())
@@ -290,21 +290,22 @@ impl Io {
         if self.registered.load(Ordering::Relaxed) {
             return Ok(());
         }
-        let opened = {
+        let (opened, registered) = {
             let _registering = self.registering.lock();
             if self.registered.load(Ordering::Relaxed) || self.desc.is_closed() {
                 return Ok(());
             }
             let opened = netpoll::open()?;
-            netpoll::register(self.fd, self.desc)?;
-            self.registered.store(true, Ordering::Relaxed);
-            opened
+            let registered = netpoll::register(self.fd, self.desc);
+            self.registered.store(registered.is_ok(), Ordering::Relaxed);
+            (opened, registered)
         };
+        // Even if this socket cannot be registered: the next one's thread does not know that the poller is new.
         if opened {
             let _inside = enter();
             netwait::poller_opened();
         }
-        Ok(())
+        registered
     }
 
     /// After the descriptor was evicted.

@@ -7,7 +7,7 @@
 //!
 //! *Invariants.* NP1, NP2, GA1. PO1. `SHARED` is filled after `POLLER`, and neither changes again.
 //!
-//! *Locks.* `POLLER`; under it nothing is taken but the descriptors' words, which are atomics.
+//! *Locks.* `OPENING`, then `POLLER`; under that nothing is taken but the descriptors' words, which are atomics.
 //!
 //! *Go:* netpoll_epoll.go.
 
@@ -52,6 +52,8 @@ struct Shared {
 }
 
 static POLLER: Lock<Option<Poller>> = Lock::new(None);
+/// Held while the poller is made: `POLLER` itself may be held by a thread that sleeps as soon as it is filled.
+static OPENING: Lock<()> = Lock::new(());
 static SHARED: OnceLock<Shared> = OnceLock::new();
 static GATE: Gate = Gate::new();
 static LAST_POLL: AtomicI64 = AtomicI64::new(0);
@@ -67,7 +69,7 @@ pub(crate) fn open() -> io::Result<bool> {
     if is_open() {
         return Ok(false);
     }
-    let mut slot = POLLER.lock();
+    let _opening = OPENING.lock();
     if is_open() {
         return Ok(false);
     }
@@ -79,7 +81,8 @@ pub(crate) fn open() -> io::Result<bool> {
         registry.register(&mut SourceFd(&timer.as_raw_fd()), TIMER, Interest::READABLE)?;
     }
     LAST_POLL.store(os::nanotime(), Ordering::Relaxed);
-    *slot = Some(Poller { poll, events: Events::with_capacity(BATCH), timer, armed: 0 });
+    // Nobody sleeps under this lock before `SHARED` is set.
+    *POLLER.lock() = Some(Poller { poll, events: Events::with_capacity(BATCH), timer, armed: 0 });
     Ok(SHARED.set(Shared { registry, waker }).is_ok())
 }
 

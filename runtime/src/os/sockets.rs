@@ -10,12 +10,19 @@
 //!
 //! **Go:** none.
 
-use std::fs::File;
+use std::fs::OpenOptions;
 use std::os::fd::{AsRawFd, BorrowedFd};
+use std::os::unix::fs::OpenOptionsExt;
+
+/// Of a placeholder: where the system has it, reading and writing fail. Else a read that races with the close sees an end of the stream.
+#[cfg(target_os = "linux")]
+const NO_ACCESS: i32 = libc::O_PATH;
+#[cfg(not(target_os = "linux"))]
+const NO_ACCESS: i32 = 0;
 
 /// Puts `/dev/null` in the place of what a descriptor stands for, which is closed with that; the number stays taken. `false` if that fails.
 pub(crate) fn replace_with_null(fd: BorrowedFd<'_>) -> bool {
-    let Ok(null) = File::open("/dev/null") else { return false };
+    let Ok(null) = OpenOptions::new().read(true).custom_flags(NO_ACCESS).open("/dev/null") else { return false };
     loop {
         // SAFETY: both descriptors are open for the time of the call.
         let placed = unsafe { libc::dup2(null.as_raw_fd(), fd.as_raw_fd()) };

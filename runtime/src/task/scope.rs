@@ -137,10 +137,14 @@ impl Shared {
         }
         let inside = enter();
         let gp = inside.g();
+        // A destructor that runs inside such a wait may open a scope.
+        let was_uninterruptible = gp.has(flag::UNINTERRUPTIBLE);
         gp.set(flag::UNINTERRUPTIBLE);
         note_place(&inside, at);
         gopark(&inside, WaitReason::ScopeWait, commit, core::ptr::from_ref(self).cast_mut().cast());
-        gp.unset(flag::UNINTERRUPTIBLE);
+        if !was_uninterruptible {
+            gp.unset(flag::UNINTERRUPTIBLE);
+        }
     }
 
     /// A goroutine has ended.
