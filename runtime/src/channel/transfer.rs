@@ -308,12 +308,13 @@ impl<T> Hchan<T> {
     ) -> Result<T, Missed> {
         let (since, limit) = (os::nanotime(), patience.limit());
         loop {
+            // Also after a wait that has ended in another way: nothing comes out of a clock that is closed.
+            if locked.is_closed() {
+                return Err(Missed::Closed);
+            }
             let now = os::nanotime();
             if let Some(value) = clock.take(now, since) {
                 return Ok(value);
-            }
-            if locked.is_closed() {
-                return Err(Missed::Closed);
             }
             let bounds = match limit {
                 Limit::At(when) if when <= now => None,

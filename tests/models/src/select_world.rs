@@ -220,9 +220,13 @@ pub(crate) trait Operation {
     fn lock(&self) -> &SpinLock;
     fn queue(&self) -> &WaitQueue;
     fn kind(&self) -> Kind;
-    fn due(&self) -> Option<i64>;
+    fn due(&self) -> Option<i64> {
+        None
+    }
     fn looks_idle(&self) -> bool;
-    fn is_surely_idle(&self) -> bool;
+    fn is_surely_idle(&self) -> bool {
+        self.looks_idle()
+    }
     /// # Safety
     ///
     /// - The lock is held; `elem` is an empty place for a value.
@@ -320,16 +324,8 @@ impl Operation for Recv<'_> {
         Kind::Value
     }
 
-    fn due(&self) -> Option<i64> {
-        None
-    }
-
     fn looks_idle(&self) -> bool {
         false
-    }
-
-    fn is_surely_idle(&self) -> bool {
-        self.looks_idle()
     }
 
     unsafe fn attempt(&self, _: *mut (), _: &Cell<i64>) -> Attempt<'_> {
@@ -361,16 +357,8 @@ impl Operation for Give<'_> {
         Kind::Promise
     }
 
-    fn due(&self) -> Option<i64> {
-        None
-    }
-
     fn looks_idle(&self) -> bool {
         false
-    }
-
-    fn is_surely_idle(&self) -> bool {
-        self.looks_idle()
     }
 
     unsafe fn attempt(&self, _: *mut (), _: &Cell<i64>) -> Attempt<'_> {

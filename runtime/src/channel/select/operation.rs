@@ -50,13 +50,17 @@ pub(crate) trait Operation {
     fn place(&self) -> Layout;
 
     /// When a clock will have a value, ns of the monotonic clock.
-    fn due(&self) -> Option<i64>;
+    fn due(&self) -> Option<i64> {
+        None
+    }
 
     /// Whether it would wait; a hint, without the lock.
     fn looks_idle(&self) -> bool;
 
     /// Whether there was a moment just now at which it would have waited; looks without the lock, so may not know.
-    fn is_surely_idle(&self) -> bool;
+    fn is_surely_idle(&self) -> bool {
+        self.looks_idle()
+    }
 
     /// Does the operation, or its first step. `since` is when a clock was first looked at, 0 before.
     ///
@@ -174,15 +178,7 @@ impl<T> Operation for Sender<T> {
         Layout::new::<()>()
     }
 
-    fn due(&self) -> Option<i64> {
-        None
-    }
-
     fn looks_idle(&self) -> bool {
-        self.half.looks_full()
-    }
-
-    fn is_surely_idle(&self) -> bool {
         self.half.looks_full()
     }
 
