@@ -24,7 +24,7 @@
 //! ```text
 //! 9  rt0                            from the first instruction to goroutine 1, and the exit; library mode
 //! 8  task runtime thread debug      spawn and join, control, the mirror of std::thread, looking inside
-//! 8  time context net               what may start goroutines on the way, and what sleeps: timers, deadlines, sockets
+//! 8  time context net future        what may start goroutines on the way, and what sleeps: timers, deadlines, sockets, futures
 //! 7  channel sync                   what blocks a goroutine
 //! 6  sysmon bgsweep                 the caretakers
 //! 5  proc                           the verbs of the scheduler
@@ -57,6 +57,7 @@ mod task;
 pub mod channel;
 pub mod context;
 pub mod debug;
+pub mod future;
 #[cfg(unix)]
 pub mod net;
 pub mod runtime;

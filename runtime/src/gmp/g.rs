@@ -18,6 +18,7 @@ use core::sync::atomic::{AtomicPtr, AtomicU8, AtomicU32, AtomicU64, AtomicUsize,
 
 use crate::base::list::Linked;
 use crate::coro::switch::{Coro, Yielder};
+use crate::gmp::permit::Permit;
 use crate::gmp::status::GStatus;
 use crate::gmp::timers::Timer;
 use crate::gmp::{GPtr, M, MPtr, WaitReason};
@@ -79,6 +80,8 @@ pub(crate) mod flag {
     pub(crate) const RUN: u32 = 128;
     /// Somebody waits for its end before what it borrows goes away: it must not count as ended as long as anything that it has started may run.
     pub(crate) const BORROWS: u32 = 512;
+    /// Stands for tasks of async code, which it wakes when it is readied; with THREAD.
+    pub(crate) const PROXY: u32 = 2048;
     /// It is inside a deferred reaction to a panic (unwinding), counted by the panic grace.
     pub(crate) const PANICKING: u32 = 256;
 }
@@ -123,10 +126,10 @@ pub(crate) struct G {
 
     /// Its stack and saved stack pointer, from the first run to the end (G4, G5).
     pub(crate) coro: UnsafeCell<MaybeUninit<GCoro>>,
-    /// Name and goroutine-locals, if it has any: owned by `task`; null when dead.
+    /// Name and goroutine-locals, if it has any: owned by `task`; null when dead. A proxy's wakers (`proc::proxy`).
     pub(crate) extra: AtomicPtr<()>,
     /// The permit of `thread::park`: see `proc::permit`.
-    pub(crate) permit: AtomicU32,
+    pub(crate) permit: Permit,
     /// What a readier leaves for the goroutine, e.g. which select case fired.
     pub(crate) selected: AtomicU32,
 

@@ -16,6 +16,7 @@ pub(crate) mod g;
 pub(crate) mod gslab;
 pub(crate) mod m;
 pub(crate) mod p;
+pub(crate) mod permit;
 pub(crate) mod reason;
 pub(crate) mod runq;
 pub(crate) mod sched;

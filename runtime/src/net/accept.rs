@@ -4,11 +4,13 @@
 //!
 //! *Invariants.* None. *Locks.* None. *Go:* `poll.FD.Accept`; the back-off is `net/http`'s.
 
+use core::future::poll_fn;
 use core::panic::Location;
 use core::sync::atomic::{AtomicU32, Ordering};
 use core::time::Duration;
 use std::io;
 
+use crate::future::sleep;
 use crate::net::fd::{Socket, StdSocket};
 use crate::netpoll::polldesc::Side;
 use crate::os;
@@ -27,22 +29,47 @@ pub(crate) fn accept<L: StdSocket, T>(
     at: &'static Location<'static>,
     op: impl Fn(&L) -> io::Result<T>,
 ) -> io::Result<T> {
-    let accepted = listener.run(Side::Read, at, |listener| {
-        loop {
-            match op(listener) {
-                Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
-                other => return other,
-            }
+    let accepted = listener.run(Side::Read, at, |listener| next(listener, &op));
+    if !listener.is_nonblocking()
+        && let Some(pause) = pause_after(&accepted)
+    {
+        listener.pause(pause, at);
+    }
+    accepted
+}
+
+/// The same for a task of async code.
+pub(crate) async fn accept_async<L: StdSocket, T>(
+    listener: &Socket<L>,
+    op: impl Fn(&L) -> io::Result<T>,
+) -> io::Result<T> {
+    let accepted = poll_fn(|cx| listener.poll(Side::Read, cx, |listener| next(listener, &op))).await;
+    if let Some(pause) = pause_after(&accepted) {
+        sleep(pause).await;
+    }
+    accepted
+}
+
+/// Accepts a connection that is still there.
+fn next<L, T>(listener: &L, op: impl Fn(&L) -> io::Result<T>) -> io::Result<T> {
+    loop {
+        match op(listener) {
+            Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
+            other => return other,
         }
-    });
-    match &accepted {
+    }
+}
+
+/// For how long the error is to be kept back, if there is one of that kind.
+fn pause_after<T>(accepted: &io::Result<T>) -> Option<Duration> {
+    match accepted {
         Ok(_) => PAUSE.store(0, Ordering::Relaxed),
-        Err(error) if error.raw_os_error().is_some_and(os::is_shortage) && !listener.is_nonblocking() => {
+        Err(error) if error.raw_os_error().is_some_and(os::is_shortage) => {
             let pause = (2 * PAUSE.load(Ordering::Relaxed)).clamp(FIRST_PAUSE, LONGEST_PAUSE);
             PAUSE.store(pause, Ordering::Relaxed);
-            listener.pause(Duration::from_millis(u64::from(pause)), at);
+            return Some(Duration::from_millis(u64::from(pause)));
         }
         Err(_) => {}
     }
-    accepted
+    None
 }

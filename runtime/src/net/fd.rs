@@ -14,6 +14,7 @@
 
 use core::panic::Location;
 use core::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use core::task::{Context, Poll, Waker};
 use core::time::Duration;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, RawFd};
@@ -21,8 +22,8 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use crate::base::lock::Lock;
-use crate::net::error;
 use crate::net::turn::Turn;
+use crate::net::{error, task};
 use crate::netpoll::polldesc::{Ended, PollDesc, Side};
 use crate::netpoll::{self, table};
 use crate::os;
@@ -166,6 +167,17 @@ impl<S: StdSocket> Socket<S> {
         self.io.run(side, ns, at, || op(&self.sock))
     }
 
+    /// Tries `op`. If it would have to wait, the task is called when the socket may be ready, closed, or past its deadline. Timeouts, which are for
+    /// operations that wait, do not hold here.
+    pub(crate) fn poll<T>(
+        &self,
+        side: Side,
+        cx: &mut Context<'_>,
+        mut op: impl FnMut(&S) -> io::Result<T>,
+    ) -> Poll<io::Result<T>> {
+        self.io.poll(side, cx.waker(), || op(&self.sock))
+    }
+
     /// Waits for `time`, or until the socket is closed or its deadline has passed.
     pub(crate) fn pause(&self, time: Duration, at: &'static Location<'static>) {
         let _turn = self.io.turns[Side::Read as usize].take(at);
@@ -278,6 +290,25 @@ impl Io {
         }
     }
 
+    fn poll<T>(&self, side: Side, waker: &Waker, mut op: impl FnMut() -> io::Result<T>) -> Poll<io::Result<T>> {
+        let edges = &self.desc.tasks(side).edges;
+        loop {
+            // FD3: an edge that comes after this keeps the task from waiting. So does an end, which the look that follows may not see yet.
+            let seen = edges.seen();
+            self.desc.check(side).map_err(error::of_end)?;
+            match op() {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Err(_) if self.desc.is_closed() => return Poll::Ready(Err(error::closed())),
+                done => return Poll::Ready(done),
+            }
+            self.ensure_registered()?;
+            if task::announce(self.desc, side, seen, waker) {
+                return Poll::Pending;
+            }
+        }
+    }
+
     #[inline(never)]
     fn wait(&self, side: Side, limit: Option<i64>, at: &'static Location<'static>) -> Result<(), Ended> {
         let inside = enter_preemptible();
@@ -319,9 +350,13 @@ impl Io {
 
 impl Drop for Io {
     fn drop(&mut self) {
-        // Nobody waits who could be readied (FD1).
-        _ = self.desc.evict();
+        // No goroutine is inside an operation (FD1); tasks that have announced themselves are called in vain.
+        if let Some(ready) = self.desc.evict().filter(|ready| !ready.is_empty()) {
+            let _inside = enter();
+            netwait::ready_each(ready);
+        }
         self.end_registration();
+        task::forget(self.desc);
         table::release(self.desc);
     }
 }

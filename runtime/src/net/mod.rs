@@ -33,7 +33,14 @@ mod accept;
 mod error;
 mod fd;
 mod handle;
+#[cfg(feature = "futures-io")]
+mod poll_futures;
+#[cfg(feature = "hyper")]
+mod poll_hyper;
+#[cfg(feature = "tokio")]
+mod poll_tokio;
 mod resolve;
+mod task;
 mod tcp_listener;
 mod tcp_stream;
 mod turn;

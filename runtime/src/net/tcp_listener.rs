@@ -96,6 +96,33 @@ impl TcpListener {
         Ok((TcpStream::new(stream), addr))
     }
 
+    /// As [`accept`](TcpListener::accept), for async code.
+    ///
+    /// The future may be dropped: a connection that was not accepted is there for the next one. Several tasks may wait, in no order.
+    ///
+    /// # Errors
+    ///
+    /// As [`accept`](TcpListener::accept).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use goruntime::future::block_on;
+    /// use goruntime::net::{TcpListener, TcpStream};
+    ///
+    /// goruntime::run(|| {
+    ///     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    ///     let addr = listener.local_addr().unwrap();
+    ///     let client = goruntime::spawn(move || TcpStream::connect(addr).unwrap());
+    ///     let (stream, _) = block_on(listener.accept_async()).unwrap();
+    ///     assert_eq!(stream.peer_addr().unwrap(), client.join().unwrap().local_addr().unwrap());
+    /// });
+    /// ```
+    pub async fn accept_async(&self) -> io::Result<(TcpStream, SocketAddr)> {
+        let (stream, addr) = accept::accept_async(&self.socket, std::net::TcpListener::accept).await?;
+        Ok((TcpStream::new(stream), addr))
+    }
+
     /// The connections as they come, for ever; errors are among the items.
     ///
     /// # Blocking

@@ -45,7 +45,7 @@ use crate::os;
 /// });
 /// ```
 pub struct TcpStream {
-    socket: Arc<Socket<std::net::TcpStream>>,
+    pub(super) socket: Arc<Socket<std::net::TcpStream>>,
 }
 
 socket_handle!(TcpStream, std::net::TcpStream);

@@ -21,6 +21,7 @@
 //!
 //! *Go:* netpoll.go, netpoll_epoll.go.
 
+pub(crate) mod edges;
 pub(crate) mod gate;
 pub(crate) mod polldesc;
 pub(crate) mod table;

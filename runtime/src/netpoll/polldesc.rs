@@ -6,7 +6,8 @@
 //! memory is a descriptor that was never used. PD3. `times` is under its lock; `flags` changes under it and is looked at without. A park commits
 //! under it after a look at `flags`, and whoever changes them unblocks after that under it: none of the two misses the other. PD4. A side's
 //! timer, if `armed` is not 0, fires no later than that, and `armed` is no later than the side's deadline and limit: what fires looks at what is
-//! due, and arms again for the rest. An expiry that is late or early therefore does no harm, and a later deadline needs no arming.
+//! due, and arms again for the rest. An expiry that is late or early therefore does no harm, and a later deadline needs no arming. PD5. Tasks of async
+//! code may wait beside the one goroutine of a side; what ends its wait ends theirs, and they look at `flags` after they have taken note of the edges.
 //!
 //! *Locks.* `times`, rank 1; a timer heap's (rank 3) is taken under it.
 //!
@@ -14,11 +15,12 @@
 
 use core::mem::offset_of;
 use core::ptr::NonNull;
-use core::sync::atomic::{AtomicU32, Ordering};
+use core::sync::atomic::{AtomicPtr, AtomicU32, Ordering};
 
 use crate::base::lock::Lock;
 use crate::gmp::timers::Timer;
 use crate::gmp::{G, GList, GPtr};
+use crate::netpoll::edges::Edges;
 use crate::netpoll::word::Word;
 use crate::os;
 
@@ -84,10 +86,18 @@ impl Times {
 /// Arms a timer of a descriptor for a time; given by the floor that knows the heaps.
 pub(crate) type Arm<'a> = &'a dyn Fn(&Timer, i64, Side);
 
+/// The tasks of async code that wait for a side.
+pub(crate) struct Tasks {
+    pub(crate) edges: Edges,
+    /// The proxy of the tasks, from the first one on; it is the descriptor's for all its lives.
+    pub(crate) proxy: AtomicPtr<G>,
+}
+
 /// A socket as the poller sees it.
 #[repr(C)]
 pub(crate) struct PollDesc {
     words: [Word; 2],
+    tasks: [Tasks; 2],
     timers: [Timer; 2],
     times: Lock<[Times; 2]>,
     flags: AtomicU32,
@@ -109,6 +119,12 @@ impl PollDesc {
     #[inline(always)]
     pub(crate) fn word(&self, side: Side) -> &Word {
         &self.words[side as usize]
+    }
+
+    /// The tasks of a side.
+    #[inline(always)]
+    pub(crate) fn tasks(&self, side: Side) -> &Tasks {
+        &self.tasks[side as usize]
     }
 
     /// The number of this life.
@@ -177,8 +193,8 @@ impl PollDesc {
         }
     }
 
-    /// The timer of a side has fired: carries out what is due, and arms it for the rest.
-    pub(crate) fn expire(&self, side: Side, now: i64, arm: Arm<'_>) -> Option<GPtr> {
+    /// The timer of a side has fired: carries out what is due, and arms it for the rest. Who is to be readied.
+    pub(crate) fn expire(&self, side: Side, now: i64, arm: Arm<'_>) -> GList {
         let mut times = self.times.lock();
         let own = &mut times[side as usize];
         own.armed = 0;
@@ -195,7 +211,11 @@ impl PollDesc {
         if let Some(when) = own.rearm() {
             arm(&self.timers[side as usize], when, side);
         }
-        if due { self.unblock(side, false) } else { None }
+        let mut ready = GList::new();
+        if due {
+            self.unblock(side, false, &mut ready);
+        }
+        ready
     }
 
     /// Sets the deadline of some sides: 0 for none, a negative time for one that has passed. The goroutines to ready; Err when it was closed.
@@ -212,9 +232,7 @@ impl PollDesc {
             if when < 0 {
                 self.flags.fetch_or(bit, Ordering::Relaxed);
                 self.rest(own, side);
-                if let Some(gp) = self.unblock(side, false) {
-                    ready.push_back(gp);
-                }
+                self.unblock(side, false, &mut ready);
             } else {
                 self.flags.fetch_and(!bit, Ordering::Relaxed);
                 self.rest(own, side);
@@ -237,16 +255,22 @@ impl PollDesc {
             let own = &mut times[side as usize];
             (own.deadline, own.limit) = (0, 0);
             self.rest(own, side);
-            if let Some(gp) = self.unblock(side, false) {
-                ready.push_back(gp);
-            }
+            self.unblock(side, false, &mut ready);
         }
         Some(ready)
     }
 
-    /// Ends the wait of a side.
-    pub(crate) fn unblock(&self, side: Side, ready: bool) -> Option<GPtr> {
-        self.word(side).unblock(ready).map(|gp| GPtr::new(gp.cast::<G>()))
+    /// Ends the waits of a side: puts on a list who is to be readied, the goroutine and the proxy of the tasks.
+    pub(crate) fn unblock(&self, side: Side, ready: bool, list: &mut GList) {
+        if let Some(gp) = self.word(side).unblock(ready) {
+            list.push_back(GPtr::new(gp.cast::<G>()));
+        }
+        let tasks = self.tasks(side);
+        if tasks.edges.edge()
+            && let Some(proxy) = GPtr::from_raw(tasks.proxy.load(Ordering::Relaxed))
+        {
+            list.push_back(proxy);
+        }
     }
 
     /// Begins a new life of an evicted descriptor (PD1).

@@ -189,10 +189,10 @@ impl Poller {
                 continue;
             }
             if event.is_readable() || event.is_read_closed() || event.is_error() {
-                desc.unblock(Side::Read, true).into_iter().for_each(|gp| ready.push_back(gp));
+                desc.unblock(Side::Read, true, &mut ready);
             }
             if event.is_writable() || event.is_write_closed() || event.is_error() {
-                desc.unblock(Side::Write, true).into_iter().for_each(|gp| ready.push_back(gp));
+                desc.unblock(Side::Write, true, &mut ready);
             }
         }
         Readied(ready)

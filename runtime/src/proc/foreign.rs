@@ -17,7 +17,7 @@ use crate::base::tls;
 use crate::gmp::g::{ParkCommit, flag};
 use crate::gmp::{GPtr, M, MPtr, SCHED, WaitReason};
 use crate::os;
-use crate::proc::{Entered, newproc};
+use crate::proc::{Entered, newproc, proxy};
 
 /// Upward hook: starts the runtime in a program whose `main` does not (library mode); returns when it runs. `rt0` fills it.
 #[distributed_slice]
@@ -63,7 +63,7 @@ fn detach(word: *mut ()) {
         if let Some(gp) = mp.curg() {
             // The next thread is another one: it gets an id of its own when it asks, and no permit that was meant for this one.
             gp.id.store(0, Ordering::Relaxed);
-            gp.permit.store(0, Ordering::Relaxed);
+            gp.permit.clear();
         }
         M::retire_foreign(mp);
     }
@@ -90,9 +90,12 @@ pub(crate) fn park(inside: &Entered, reason: WaitReason, commit: ParkCommit, arg
     gp.status.runnable_to_running();
 }
 
-/// Wakes a parked foreign thread (O2).
+/// Wakes a parked foreign thread (O2), or the tasks for which a proxy stands.
 #[cold]
 pub(crate) fn ready(gp: GPtr) {
+    if gp.has(flag::PROXY) {
+        return proxy::ready(gp);
+    }
     let Some(mp) = MPtr::from_raw(gp.home.load(Ordering::Relaxed)) else { return };
     if gp.status.waiting_to_runnable() {
         if gp.wait_reason.load(Ordering::Relaxed) == WaitReason::Join as u8 {

@@ -38,12 +38,14 @@ pub(crate) mod netwait;
 pub(crate) mod newproc;
 pub(crate) mod park;
 pub(crate) mod permit;
+pub(crate) mod proxy;
 pub(crate) mod queue;
 pub(crate) mod resize;
 pub(crate) mod steal;
 pub(crate) mod timer;
 pub(crate) mod traceback;
 pub(crate) mod wake;
+pub(crate) mod waker;
 pub(crate) mod wire;
 
 pub(crate) use self::park::{Entered, enter, enter_preemptible, gopark, goready};

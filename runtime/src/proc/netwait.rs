@@ -6,7 +6,7 @@
 //! did for ten milliseconds. Beyond Go, every 61st pass of a busy P that sees by the coarse clock that nobody did for two.
 //!
 //! *Invariants.* NP1, PD3. NW1. A wait that begins is seen by somebody who looks: a goroutine's by its own M, which goes on to look for work; a
-//! plain thread's by the M that it wakes.
+//! plain thread's by the M that it wakes. NW2. A proxy counts as one waiter while tasks have announced themselves and were not called.
 //!
 //! *Locks.* A descriptor's (rank 1); its heap's lock and `SCHED.lock` are taken under it.
 //!
@@ -20,6 +20,7 @@ use crate::base::throw::throw;
 use crate::gmp::g::flag;
 use crate::gmp::timers::Timer;
 use crate::gmp::{GList, GPtr, PPtr, SCHED, WaitReason, m};
+use crate::netpoll::edges::{Announced, Edges, Seen};
 use crate::netpoll::polldesc::{self, Ended, PollDesc, Side};
 use crate::netpoll::word::Prepared;
 use crate::netpoll::{self, Readied};
@@ -118,11 +119,7 @@ fn write_is_due(timer: NonNull<Timer>, now: i64) {
 fn expire(timer: NonNull<Timer>, side: Side, now: i64) {
     // SAFETY: the timer is part of a descriptor, which is never freed.
     unsafe { timer.as_ref() }.fired();
-    if let Some(gp) = polldesc::of_timer(timer, side).expire(side, now, &arm) {
-        let is_thread = gp.has(flag::THREAD);
-        goready(gp);
-        forget(is_thread);
-    }
+    ready_each(polldesc::of_timer(timer, side).expire(side, now, &arm));
 }
 
 /// Sets the deadline of some sides of a socket: 0 for none, a negative time for one that has passed.
@@ -136,12 +133,32 @@ pub(crate) fn evict(_: &Entered, desc: &PollDesc) -> bool {
 }
 
 /// Readies goroutines that something of the caller's doing has unblocked.
-fn ready_each(mut list: GList) {
+pub(crate) fn ready_each(mut list: GList) {
     while let Some(gp) = list.pop_front() {
-        let is_thread = gp.has(flag::THREAD);
+        let is_thread = is_thread(gp);
         goready(gp);
         forget(is_thread);
     }
+}
+
+/// Whether it counts as a plain thread. A proxy counts as a goroutine: its tasks are on some.
+fn is_thread(gp: GPtr) -> bool {
+    gp.has(flag::THREAD) && !gp.has(flag::PROXY)
+}
+
+/// Has a task called when this side of the socket has an edge that has not been `seen`, or when its waits end; false if there was one since.
+/// Everybody who waits on the socket is counted from then on until they are called.
+pub(crate) fn announce_task(inside: &Entered, edges: &Edges, seen: Seen) -> bool {
+    netpoll::add_waiter(false);
+    let announced = edges.announce(seen);
+    if announced != Announced::First {
+        forget(false);
+    }
+    if announced != Announced::Missed && inside.g().has(flag::THREAD) {
+        // No M goes on from here to look for work (NW1).
+        have_watched();
+    }
+    announced != Announced::Missed
 }
 
 /// Queues what the poller has readied: on the P of the calling thread if it has one. True if there was anything.
@@ -155,7 +172,7 @@ pub(crate) fn inject(Readied(mut list): Readied) -> bool {
     let mut global = GList::new();
     while let Some(gp) = list.pop_front() {
         if gp.has(flag::THREAD) {
-            threads += 1;
+            threads += usize::from(is_thread(gp));
             foreign::ready(gp);
             continue;
         }

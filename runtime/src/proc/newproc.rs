@@ -76,7 +76,22 @@ pub(crate) unsafe fn newproc(inside: &Entered, spec: &Spec, words: &[MaybeUninit
 /// - As for `newproc`.
 #[inline(always)]
 pub(crate) unsafe fn prepare(inside: &Entered, spec: &Spec, words: &[MaybeUninit<usize>; SLOT_WORDS]) -> GPtr {
-    let pp = inside.p();
+    // SAFETY: the caller says so.
+    unsafe { make(inside.p(), inside.g().goid(), spec, words) }
+}
+
+/// As `prepare`, for those who need not be goroutines: `pp` is the caller's, `parent` the number of the goroutine that is said to have spawned it.
+///
+/// # Safety
+///
+/// - As for `newproc`.
+#[inline(always)]
+pub(crate) unsafe fn make(
+    pp: Option<PPtr>,
+    parent: u64,
+    spec: &Spec,
+    words: &[MaybeUninit<usize>; SLOT_WORDS],
+) -> GPtr {
     let gp = gfget(pp);
     gp.flags.store(spec.flags, Ordering::Relaxed);
     gp.join.store(spec.join, Ordering::Relaxed);
@@ -88,7 +103,7 @@ pub(crate) unsafe fn prepare(inside: &Entered, spec: &Spec, words: &[MaybeUninit
     gp.created_at.set(Some(spec.created_at));
     gp.blocked_at.store(null_mut(), Ordering::Relaxed);
     gp.creator.set(Some(spec.creator));
-    gp.parent.set(inside.g().goid());
+    gp.parent.set(parent);
     gp.id.store(goid::next(pp), Ordering::Relaxed);
     // SAFETY: the G is dead and was taken off its list, so nobody else knows it.
     unsafe { *gp.slot.get() = *words };
@@ -177,9 +192,7 @@ pub(crate) fn recycle_elsewhere(gp: GPtr) {
 fn clean(gp: GPtr) {
     gp.id.store(0, Ordering::Relaxed);
     gp.home.store(null_mut(), Ordering::Relaxed);
-    if gp.permit.load(Ordering::Relaxed) != 0 {
-        gp.permit.store(0, Ordering::Relaxed);
-    }
+    gp.permit.clear();
 }
 
 /// Live user goroutines.

@@ -19,6 +19,7 @@ pub(crate) mod run;
 pub(crate) mod scope;
 pub(crate) mod slot;
 pub(crate) mod spawn;
+pub(crate) mod wake;
 
 pub use self::goexit::Goexit;
 pub use self::join::JoinHandle;

@@ -68,6 +68,16 @@ impl UnixListener {
         Ok((UnixStream::new(stream), addr))
     }
 
+    /// As [`accept`](UnixListener::accept), for async code; see [`TcpListener::accept_async`](crate::net::TcpListener::accept_async).
+    ///
+    /// # Errors
+    ///
+    /// As [`accept`](UnixListener::accept).
+    pub async fn accept_async(&self) -> io::Result<(UnixStream, std_net::SocketAddr)> {
+        let (stream, addr) = accept::accept_async(&self.socket, std_net::UnixListener::accept).await?;
+        Ok((UnixStream::new(stream), addr))
+    }
+
     /// The connections as they come, for ever; errors are among the items.
     ///
     /// # Blocking

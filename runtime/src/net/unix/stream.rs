@@ -37,7 +37,7 @@ use crate::proc::park;
 /// });
 /// ```
 pub struct UnixStream {
-    socket: Arc<Socket<std_net::UnixStream>>,
+    pub(in crate::net) socket: Arc<Socket<std_net::UnixStream>>,
 }
 
 socket_handle!(UnixStream, std_net::UnixStream);

@@ -1,0 +1,145 @@
+//! Running a future on a goroutine: poll, park, poll again.
+//!
+//! *Why here.* Floor 8: it polls user code; the parking is `proc::waker`'s.
+//!
+//! *Invariants.* WK1, WK2 of `proc::waker`. BO1. The permit is taken before the poll that follows, so that a wake during a poll is not lost.
+//!
+//! *Locks.* None. *Go:* none.
+
+use core::any::type_name;
+use core::panic::Location;
+use core::pin::pin;
+use core::ptr::null_mut;
+use core::task::{Context, Poll};
+
+use crate::proc::park::{check_goexit, note_place};
+use crate::proc::waker::Unparker;
+use crate::proc::{boot, enter, enter_preemptible};
+use crate::task::JoinHandle;
+use crate::task::spawn::{start_go, start_joined};
+
+/// Runs a future to its end and returns its value.
+///
+/// The future stands on the stack of the caller. Whatever it waits for, the goroutine is parked meanwhile and no thread is taken; the future may be of
+/// any library that needs no reactor of its own (for those of tokio see the [module](crate::future)). It may itself call anything that parks,
+/// `block_on` as well: then the whole task waits.
+///
+/// # Blocking
+///
+/// Parks the goroutine, or the plain thread, while the future is pending, until its waker is called. A wake that comes during a poll is not lost; one that
+/// comes late, twice, or after the end does nothing. A future that wakes itself lets other goroutines go first.
+///
+/// # Panics
+///
+/// If the future does.
+///
+/// # Examples
+///
+/// ```
+/// use goruntime::future::{block_on, sleep, spawn};
+/// use goruntime::time::Duration;
+///
+/// let sum = goruntime::run(|| {
+///     block_on(async {
+///         sleep(Duration::from_millis(1)).await;
+///         let one = spawn(async { 1 });
+///         one.join().unwrap() + 1
+///     })
+/// });
+/// assert_eq!(sum, 2);
+/// ```
+#[track_caller]
+pub fn block_on<F: IntoFuture>(future: F) -> F::Output {
+    run(future.into_future(), Location::caller())
+}
+
+fn run<F: Future>(future: F, at: &'static Location<'static>) -> F::Output {
+    let mut future = pin!(future);
+    let unparker = Unparker::new(enter().g());
+    let waker = Unparker::waker(&unparker);
+    let mut cx = Context::from_waker(&waker);
+    loop {
+        if let Poll::Ready(value) = future.as_mut().poll(&mut cx) {
+            return value;
+        }
+        wait(&unparker, at);
+    }
+}
+
+fn wait(unparker: &Unparker, at: &'static Location<'static>) {
+    check_goexit();
+    let inside = enter_preemptible();
+    note_place(&inside, at);
+    unparker.wait(&inside);
+}
+
+/// Starts a goroutine that runs a future, and returns a handle for its value.
+///
+/// The same as `goruntime::spawn(|| block_on(future))`, with a future that need not be moved to the new stack. Dropping the handle detaches the goroutine;
+/// it does not end the future.
+///
+/// # Blocking
+///
+/// As [`spawn`](crate::spawn()).
+///
+/// # Examples
+///
+/// ```
+/// goruntime::run(|| {
+///     let handle = goruntime::future::spawn(async { 6 * 7 });
+///     assert_eq!(handle.join().unwrap(), 42);
+/// });
+/// ```
+#[track_caller]
+pub fn spawn<F>(future: F) -> JoinHandle<F::Output>
+where
+    F: Future + Send + 'static,
+    F::Output: Send + 'static,
+{
+    let (class, at) = (boot::default_stack_class(), Location::caller());
+    let gp = if is_small::<F>() {
+        // SAFETY: the future and its output are 'static.
+        unsafe { start_joined(move || run(future, at), class, null_mut(), 0, type_name::<F>, at) }
+    } else {
+        let future = Box::pin(future);
+        // SAFETY: as above.
+        unsafe { start_joined(move || run(future, at), class, null_mut(), 0, type_name::<F>, at) }
+    };
+    JoinHandle::new(gp)
+}
+
+/// Starts a goroutine that runs a future, and forgets it. A panic of the future ends the program, as with [`go`](crate::go()).
+///
+/// # Blocking
+///
+/// As [`go`](crate::go()).
+///
+/// # Examples
+///
+/// ```
+/// goruntime::run(|| {
+///     let (tx, rx) = goruntime::channel::bounded(1);
+///     goruntime::future::go(async move { tx.send(42).unwrap() });
+///     assert_eq!(rx.recv(), Ok(42));
+/// });
+/// ```
+#[track_caller]
+pub fn go<F>(future: F)
+where
+    F: Future<Output: Send> + Send + 'static,
+{
+    let (class, at) = (boot::default_stack_class(), Location::caller());
+    if is_small::<F>() {
+        // SAFETY: the future is 'static.
+        unsafe { start_go(move || drop(run(future, at)), class, null_mut(), type_name::<F>, at) };
+    } else {
+        let future = Box::pin(future);
+        // SAFETY: as above.
+        unsafe { start_go(move || drop(run(future, at)), class, null_mut(), type_name::<F>, at) };
+    }
+}
+
+/// Whether a goroutine's closure that has the future in it, and a place, needs no box.
+const fn is_small<F>() -> bool {
+    size_of::<F>() <= (crate::gmp::g::SLOT_WORDS - 1) * size_of::<usize>()
+}

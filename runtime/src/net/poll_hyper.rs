@@ -1,0 +1,73 @@
+//! `hyper::rt::{Read, Write}` for streams.
+//!
+//! *Why here.* Floor 8: thin, over `Socket::poll`. With the cargo feature `hyper`.
+//!
+//! *Invariants.* None of its own. *Locks.* None. *Go:* none.
+
+use core::pin::Pin;
+use core::task::{Context, Poll, ready};
+use std::io::{self, IoSlice, Write as _};
+use std::net::Shutdown;
+
+use hyper::rt::{Read, ReadBufCursor, Write};
+use socket2::SockRef;
+
+use crate::net::TcpStream;
+use crate::net::fd::{Socket, StdSocket};
+use crate::net::unix::UnixStream;
+use crate::netpoll::polldesc::Side;
+
+fn poll_read<S: StdSocket>(
+    socket: &Socket<S>,
+    cx: &mut Context<'_>,
+    mut buf: ReadBufCursor<'_>,
+) -> Poll<io::Result<()>> {
+    // SAFETY: only initialised bytes are written there, by the system.
+    let unfilled = unsafe { buf.as_mut() };
+    let count = ready!(socket.poll(Side::Read, cx, |socket| SockRef::from(socket).recv(unfilled)))?;
+    // SAFETY: the system has filled so many bytes from the beginning of the unfilled part on.
+    unsafe { buf.advance(count) };
+    Poll::Ready(Ok(()))
+}
+
+macro_rules! streams {
+    ($($name:ty),*) => {$(
+        impl Read for $name {
+            fn poll_read(
+                self: Pin<&mut Self>,
+                cx: &mut Context<'_>,
+                buf: ReadBufCursor<'_>,
+            ) -> Poll<io::Result<()>> {
+                poll_read(&self.socket, cx, buf)
+            }
+        }
+
+        impl Write for $name {
+            fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+                self.socket.poll(Side::Write, cx, |mut socket| socket.write(buf))
+            }
+
+            fn poll_write_vectored(
+                self: Pin<&mut Self>,
+                cx: &mut Context<'_>,
+                bufs: &[IoSlice<'_>],
+            ) -> Poll<io::Result<usize>> {
+                self.socket.poll(Side::Write, cx, |mut socket| socket.write_vectored(bufs))
+            }
+
+            fn is_write_vectored(&self) -> bool {
+                true
+            }
+
+            fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+                Poll::Ready(Ok(()))
+            }
+
+            fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+                Poll::Ready(self.shutdown(Shutdown::Write))
+            }
+        }
+    )*};
+}
+
+streams!(TcpStream, UnixStream);

@@ -1,0 +1,186 @@
+//! Tasks of async code: a proxy is a G that stands for them, wherever the runtime knows a waiter by its G.
+//!
+//! *Why here.* Floor 5: the other side of [`foreign`](super::foreign). Whoever readies a proxy wakes the tasks that have left a waker with it; so
+//! sockets, timers and queues need not know of wakers.
+//!
+//! A task that waits for a future of this runtime is mostly a goroutine in `block_on`, whose waker is known (`proc::waker`) and given on the spot.
+//! Any other waker is user code, which does not run inside of the runtime (X2): a goroutine of its own calls it.
+//!
+//! A waker that was called stays in its slot: it is the same one that comes back, as a rule, and need not be cloned again.
+//!
+//! *Invariants.* PX1. A G with the flag PROXY has its wakers in `extra` from the making of the proxy to its end; it has no coroutine, and its status
+//! stays dead. Before its end the owner has taken it back from where others find it, and waited for those that have found it. PX2. A slot is armed from
+//! the moment when its task is told to wait until its waker is called: once.
+//!
+//! *Locks.* `slots`, after a lock of rank 1 and before the scheduler's.
+//!
+//! *Go:* none.
+
+use core::ptr::{NonNull, null_mut};
+use core::sync::atomic::Ordering;
+use core::task::Waker;
+
+use crate::base::lock::Lock;
+use crate::gmp::GPtr;
+use crate::gmp::g::flag;
+use crate::gmp::timers::Timer;
+use crate::netpoll::edges::Edges;
+use crate::proc::waker::Unparker;
+use crate::proc::{Entered, enter, newproc, timer};
+
+/// Tasks that may wait at a time without disturbing each other.
+const SLOTS: usize = 4;
+
+/// Has a waker called in user code; the caller is inside, or on g0. The floor that starts goroutines gives it.
+pub(crate) type CallWaker = fn(Waker);
+
+/// The right to a proxy; see [`Proxy::new`].
+pub(crate) struct Proxy(GPtr);
+
+/// What hangs on the G.
+struct Wakers {
+    call: CallWaker,
+    /// What has to know that the wakers are about to be called.
+    origin: Option<&'static Edges>,
+    slots: Lock<[Slot; SLOTS]>,
+}
+
+#[derive(Default)]
+struct Slot {
+    waker: Option<Waker>,
+    armed: bool,
+}
+
+impl Proxy {
+    /// A proxy that nobody knows. Allocates: for user mode.
+    pub(crate) fn new(call: CallWaker, origin: Option<&'static Edges>) -> Proxy {
+        let wakers = Box::new(Wakers { call, origin, slots: Lock::default() });
+        let inside = enter();
+        let gp = newproc::gfget(inside.p());
+        gp.flags.store(flag::SYSTEM | flag::THREAD | flag::PROXY, Ordering::Relaxed);
+        gp.extra.store(Box::into_raw(wakers).cast(), Ordering::Relaxed);
+        drop(inside);
+        Proxy(gp)
+    }
+
+    /// The G.
+    pub(crate) fn gp(&self) -> GPtr {
+        self.0
+    }
+
+    /// Leaves the waker of a task that is about to wait. `publish` lets the proxy be found, unless what is waited for has come: then the answer is
+    /// false, and the waker will not be called for this wait. For user mode.
+    pub(crate) fn watch(&self, waker: &Waker, publish: impl FnOnce(&Entered) -> bool) -> bool {
+        watch(self.0, waker, publish)
+    }
+}
+
+impl Proxy {
+    /// Has the tasks called at a time of the monotonic clock, ns. The timer is not armed.
+    pub(crate) fn arm(&self, inside: &Entered, when: i64) {
+        timer::arm(inside, &self.0.timer, when, time_up);
+    }
+
+    /// Takes that back. After the return the time does nothing any more.
+    pub(crate) fn disarm(&self) {
+        let _inside = enter();
+        self.0.timer.cancel();
+    }
+}
+
+fn time_up(timer: NonNull<Timer>, _now: i64) {
+    ready(timer::goroutine_of(timer));
+    // SAFETY: the timer is part of a G, which is never freed. Last, since the proxy may end after it (PX1).
+    unsafe { timer.as_ref() }.fired();
+}
+
+/// As [`Proxy::watch`], for a proxy that has no owner and does not end.
+pub(crate) fn watch(gp: GPtr, waker: &Waker, publish: impl FnOnce(&Entered) -> bool) -> bool {
+    let mut clone = None;
+    loop {
+        let inside = enter();
+        let wakers = wakers(gp);
+        let mut slots = wakers.slots.lock();
+        let Some((index, replaced)) = place(&mut slots, waker, &mut clone, wakers.call) else {
+            drop(slots);
+            drop(inside);
+            // User code.
+            clone = Some(waker.clone());
+            continue;
+        };
+        slots[index].armed = true;
+        let published = publish(&inside);
+        slots[index].armed = published;
+        drop(slots);
+        drop(inside);
+        drop(replaced);
+        return published;
+    }
+}
+
+/// The slot for a waker: its own, or a free one, which takes the clone. Where too many tasks wait, all are woken to make room: they look again, and come
+/// back. None without a clone that would be needed.
+fn place(
+    slots: &mut [Slot; SLOTS],
+    waker: &Waker,
+    clone: &mut Option<Waker>,
+    call: CallWaker,
+) -> Option<(usize, Option<Waker>)> {
+    let known = slots.iter().position(|slot| slot.waker.as_ref().is_some_and(|known| known.will_wake(waker)));
+    if let Some(index) = known {
+        return Some((index, None));
+    }
+    let clone = clone.take()?;
+    let free = slots.iter().position(|slot| !slot.armed);
+    let index = free.unwrap_or_else(|| {
+        call_all(slots, call);
+        0
+    });
+    Some((index, slots[index].waker.replace(clone)))
+}
+
+/// Calls the wakers that are armed.
+fn call_all(slots: &mut [Slot; SLOTS], call: CallWaker) {
+    for slot in slots.iter_mut().filter(|slot| slot.armed) {
+        slot.armed = false;
+        match slot.waker.as_ref().and_then(Unparker::of) {
+            Some(unparker) => unparker.give(),
+            None => slot.waker.take().into_iter().for_each(call),
+        }
+    }
+}
+
+fn wakers(gp: GPtr) -> &'static Wakers {
+    // SAFETY: the callers hold a proxy, or have found one that cannot end before they are done (PX1); none keeps the reference.
+    unsafe { &*gp.extra.load(Ordering::Relaxed).cast::<Wakers>() }
+}
+
+/// Wakes the tasks for which it stands: what readying is for a goroutine. The caller is inside, or on g0.
+#[cold]
+pub(crate) fn ready(gp: GPtr) {
+    let wakers = wakers(gp);
+    if let Some(origin) = wakers.origin {
+        // Before the lock: a task that announces itself from now on is called by the next one, or by this one as well.
+        origin.called();
+    }
+    call_all(&mut wakers.slots.lock(), wakers.call);
+}
+
+/// Drops what wakers a proxy keeps. Nobody waits by them any more.
+pub(crate) fn forget(gp: GPtr) {
+    let inside = enter();
+    let taken = core::mem::take(&mut *wakers(gp).slots.lock());
+    drop(inside);
+    drop(taken);
+}
+
+impl Drop for Proxy {
+    fn drop(&mut self) {
+        let inside = enter();
+        let raw = self.0.extra.swap(null_mut(), Ordering::Relaxed);
+        newproc::recycle(inside.p(), self.0);
+        drop(inside);
+        // SAFETY: it came from a box, and nobody finds the proxy any more (PX1). Wakers are dropped outside of the runtime.
+        drop(unsafe { Box::from_raw(raw.cast::<Wakers>()) });
+    }
+}
