@@ -13,6 +13,8 @@
 pub(crate) const FILE_CAP: usize = 500;
 /// Lines of an example.
 pub(crate) const EXAMPLE_CAP: usize = 80;
+/// Lines of a program of `examples/apps`, or of what drives it.
+pub(crate) const APP_CAP: usize = 260;
 /// Lines of a function: one screen.
 pub(crate) const FUNCTION_CAP: usize = 60;
 
