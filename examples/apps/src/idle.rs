@@ -3,17 +3,19 @@
 use std::io;
 use std::sync::Arc;
 
-use goruntime::context::{self, Context, StopFunc};
+use goruntime::context::Context;
 use goruntime::net::TcpStream;
 use goruntime::sync::Mutex;
 use goruntime::time::{Duration, Instant};
+
+use crate::{WhenEnded, when_ended};
 
 /// A connection that is idle between requests and then may be ended, or busy and then may not.
 #[derive(Debug)]
 pub struct Idle {
     stream: TcpStream,
     state: Arc<Mutex<State>>,
-    stop: StopFunc,
+    _stop: WhenEnded,
 }
 
 #[derive(Debug, Default)]
@@ -31,7 +33,7 @@ impl Idle {
     pub fn new(stream: &TcpStream, ctx: &Context) -> io::Result<Idle> {
         let state = Arc::new(Mutex::new(State::default()));
         let (shared, socket) = (state.clone(), stream.try_clone()?);
-        let stop = context::after_func(ctx, move || {
+        let stop = when_ended(ctx, move || {
             let mut state = shared.lock().expect("nobody panics with the lock");
             state.ended = true;
             if state.idle {
@@ -39,7 +41,7 @@ impl Idle {
                 _ = socket.set_read_deadline(Some(Instant::now()));
             }
         });
-        Ok(Idle { stream: stream.try_clone()?, state, stop })
+        Ok(Idle { stream: stream.try_clone()?, state, _stop: stop })
     }
 
     /// The connection waits for a request, for at most `patience`. False if it is to end instead.
@@ -68,11 +70,5 @@ impl Idle {
     /// Whether the program is to end, so that the connection had better be closed after this request.
     pub fn is_ending(&self) -> bool {
         self.state.lock().expect("nobody panics with the lock").ended
-    }
-}
-
-impl Drop for Idle {
-    fn drop(&mut self) {
-        self.stop.stop();
     }
 }

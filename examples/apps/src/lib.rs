@@ -8,7 +8,7 @@ mod server;
 use std::fmt::Display;
 use std::process::ExitCode;
 
-use goruntime::context::{self, CancelFunc, Context};
+use goruntime::context::{self, CancelFunc, Context, StopFunc};
 use goruntime::runtime::num_goroutine;
 use goruntime::time::{Duration, Instant, sleep};
 
@@ -32,6 +32,22 @@ pub fn until_told_to_stop() -> std::io::Result<(Context, CancelFunc)> {
         stop.cancel();
     });
     Ok((ctx, cancel))
+}
+
+/// Calls `f` when `ctx` ends while the guard lives.
+pub fn when_ended(ctx: &Context, f: impl FnOnce() + Send + 'static) -> WhenEnded {
+    WhenEnded(context::after_func(ctx, f))
+}
+
+/// Keeps a function registered; see [`when_ended`].
+#[derive(Debug)]
+#[must_use = "the function is forgotten when this is dropped"]
+pub struct WhenEnded(StopFunc);
+
+impl Drop for WhenEnded {
+    fn drop(&mut self) {
+        self.0.stop();
+    }
 }
 
 /// Says how many goroutines are left, the caller included: `1 goroutine left` if everything was cleaned up.

@@ -2,9 +2,11 @@
 
 use std::io;
 
-use goruntime::context::{self, Context};
+use goruntime::context::Context;
 use goruntime::net::{Closed, SocketAddr, TcpListener, TcpStream};
 use goruntime::scope;
+
+use crate::when_ended;
 
 /// Listens at an address and says so in a line, `listening on 127.0.0.1:8080`, for whoever has asked for any free port.
 ///
@@ -29,7 +31,7 @@ pub fn serve(listener: TcpListener, ctx: &Context, handle: impl Fn(TcpStream, So
     let handle = &handle;
     scope(|s| {
         let closing = listener.try_clone().expect("a handle needs no descriptor");
-        context::after_func(ctx, move || _ = closing.close());
+        let _close = when_ended(ctx, move || _ = closing.close());
         loop {
             match listener.accept() {
                 Ok((stream, peer)) => s.go(move || handle(stream, peer)),

@@ -7,10 +7,10 @@ use std::env;
 use std::io::{self, Read, Write};
 use std::process::ExitCode;
 
-use goruntime::context::{self, Context};
+use goruntime::context::Context;
 use goruntime::net::{Shutdown, SocketAddr, TcpStream};
 use goruntime::time::{Duration, Instant};
-use goruntime_apps::{last_line, listen, serve, until_told_to_stop, usage};
+use goruntime_apps::{last_line, listen, serve, until_told_to_stop, usage, when_ended};
 
 const USAGE: &str = "[ADDRESS [SECONDS]]   (seconds that a client may be silent; 60)";
 
@@ -29,28 +29,22 @@ fn main() -> io::Result<ExitCode> {
 }
 
 /// Sends everything back until the client has sent all, or the program is to end; returns the bytes.
-fn echo(stream: &TcpStream, patience: Duration, ctx: &Context) -> io::Result<u64> {
+fn echo(mut stream: &TcpStream, patience: Duration, ctx: &Context) -> io::Result<u64> {
     // What has arrived can still be read after this; then comes the end.
     let half = stream.try_clone()?;
-    let stop = context::after_func(ctx, move || _ = half.shutdown(Shutdown::Read));
-    let end = copy(stream, patience, ctx);
-    stop.stop();
-    end
-}
-
-fn copy(mut stream: &TcpStream, patience: Duration, ctx: &Context) -> io::Result<u64> {
+    let _stop = when_ended(ctx, move || _ = half.shutdown(Shutdown::Read));
     let mut buffer = [0; 16 << 10];
-    let mut copied = 0;
+    let mut echoed = 0;
     loop {
         // One deadline for both ways. When the program ends, whoever still sends has until the last one.
         if ctx.err().is_none() {
             stream.set_deadline(Some(Instant::now() + patience))?;
         }
         match stream.read(&mut buffer)? {
-            0 => return Ok(copied),
+            0 => return Ok(echoed),
             count => {
                 stream.write_all(&buffer[..count])?;
-                copied += count as u64;
+                echoed += count as u64;
             }
         }
     }

@@ -255,3 +255,13 @@ impl Drop for Directory {
 pub(crate) fn client(name: &str) -> String {
     format!("{}/tests/clients/{name}", env!("CARGO_MANIFEST_DIR"))
 }
+
+/// The Python interpreter that has a module: the system's, for which packages can be installed, or the first on the path.
+pub(crate) fn python(module: &str) -> &'static str {
+    let has = |python: &&str| {
+        let output = Command::new(python).args(["-c", &format!("import {module}")]).output();
+        output.is_ok_and(|output| output.status.success())
+    };
+    let found = ["/usr/bin/python3", "python3"].into_iter().find(has);
+    found.unwrap_or_else(|| panic!("no Python here has the module `{module}`; the package is python3-{module}"))
+}
