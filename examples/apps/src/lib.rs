@@ -3,6 +3,7 @@
 //! Each program is in `src/bin`, and the test that drives it in `tests`.
 
 mod idle;
+mod request;
 mod server;
 
 use std::fmt::Display;
@@ -13,6 +14,7 @@ use goruntime::runtime::num_goroutine;
 use goruntime::time::{Duration, Instant, sleep};
 
 pub use idle::Idle;
+pub use request::Request;
 pub use server::{listen, serve};
 
 /// How long goroutines that have nothing to do any more may take to be gone.

@@ -265,3 +265,31 @@ pub(crate) fn python(module: &str) -> &'static str {
     let found = ["/usr/bin/python3", "python3"].into_iter().find(has);
     found.unwrap_or_else(|| panic!("no Python here has the module `{module}`; the package is python3-{module}"))
 }
+
+/// A certificate for localhost that vouches for itself, made by openssl.
+#[derive(Debug)]
+pub(crate) struct Certificate(Directory);
+
+impl Certificate {
+    pub(crate) fn new(name: &str) -> Certificate {
+        let directory = Directory::new(name);
+        let config = "[req]\ndistinguished_name = name\nx509_extensions = extensions\nprompt = no\n[name]\nCN = localhost\n\
+            [extensions]\nsubjectAltName = DNS:localhost, IP:127.0.0.1\nbasicConstraints = critical, CA:FALSE\n";
+        std::fs::write(directory.file("config"), config).expect("the directory is ours");
+        let args = ["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"];
+        let files = ["-config", "config", "-keyout", "key.pem", "-out", "cert.pem"];
+        let out = run(Command::new("openssl").args(args).args(files).current_dir(directory.path()), b"");
+        assert!(out.status.success(), "{}", out.stderr);
+        Certificate(directory)
+    }
+
+    /// The path of the certificate.
+    pub(crate) fn certificate(&self) -> String {
+        self.0.file("cert.pem")
+    }
+
+    /// The path of the private key.
+    pub(crate) fn key(&self) -> String {
+        self.0.file("key.pem")
+    }
+}
