@@ -14,8 +14,7 @@ use crate::when_ended;
 ///
 /// As [`TcpListener::bind`], with the address in the text.
 pub fn listen(addr: &str) -> io::Result<TcpListener> {
-    let listener =
-        TcpListener::bind(addr).map_err(|error| io::Error::new(error.kind(), format!("{addr}: {error}")))?;
+    let listener = TcpListener::bind(addr).map_err(|error| io::Error::new(error.kind(), format!("{addr}: {error}")))?;
     println!("listening on {}", listener.local_addr()?);
     Ok(listener)
 }

@@ -106,7 +106,8 @@ fn a_client_that_vanishes_leaves_the_room_and_nothing_behind() {
 fn whoever_speaks_no_websocket_gets_an_answer() {
     let (mut server, addr) = server(PATH, &[]);
     let before = server.sockets();
-    let curl = |path: &str| run(Command::new("curl").args(["--silent", "--include", &format!("http://{addr}{path}")]), b"");
+    let curl =
+        |path: &str| run(Command::new("curl").args(["--silent", "--include", &format!("http://{addr}{path}")]), b"");
     let answer = curl("/room?name=curl").stdout;
     assert!(answer.starts_with("HTTP/1.1 400 ") && answer.contains("upgrade"), "{answer}");
     let out = run(Command::new(python("websockets")).arg(client("chat.py")).arg(format!("ws://{addr}/room")), b"");

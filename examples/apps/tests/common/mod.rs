@@ -276,7 +276,8 @@ impl Certificate {
         let config = "[req]\ndistinguished_name = name\nx509_extensions = extensions\nprompt = no\n[name]\nCN = localhost\n\
             [extensions]\nsubjectAltName = DNS:localhost, IP:127.0.0.1\nbasicConstraints = critical, CA:FALSE\n";
         std::fs::write(directory.file("config"), config).expect("the directory is ours");
-        let args = ["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"];
+        let args =
+            ["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"];
         let files = ["-config", "config", "-keyout", "key.pem", "-out", "cert.pem"];
         let out = run(Command::new("openssl").args(args).args(files).current_dir(directory.path()), b"");
         assert!(out.status.success(), "{}", out.stderr);
