@@ -28,7 +28,8 @@ const LAST_STEPS: Duration = Duration::from_secs(10);
 pub fn until_told_to_stop() -> std::io::Result<(Context, CancelFunc)> {
     let (ctx, cancel) = context::with_cancel(&context::background());
     let mut signals = signal_hook::iterator::Signals::new([libc::SIGTERM, libc::SIGINT])?;
-    let stop = cancel.clone();
+    let (stop, handle) = (cancel.clone(), signals.handle());
+    context::after_func(&ctx, move || handle.close());
     goruntime::go(move || {
         signals.forever().next();
         stop.cancel();

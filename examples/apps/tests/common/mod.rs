@@ -9,15 +9,18 @@
 //! *Locks*: none.
 //!
 //! *Go:* `os/exec` tests, in spirit.
-#![allow(dead_code, reason = "each test uses a part")]
+#![allow(dead_code, unused_imports, reason = "each test uses a part")]
+
+mod files;
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
-use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::thread;
 use std::time::{Duration, Instant};
+
+pub(crate) use files::{Certificate, Directory, client};
 
 /// After this long something hangs; nothing here takes more than some seconds on a machine that does nothing else.
 pub(crate) const DEADLINE: Duration = Duration::from_secs(120);
@@ -222,40 +225,6 @@ pub(crate) fn reset(stream: TcpStream) {
     socket.set_linger(Some(Duration::ZERO)).expect("the option exists");
 }
 
-/// A new directory, which is gone with the value.
-#[derive(Debug)]
-pub(crate) struct Directory(PathBuf);
-
-impl Directory {
-    pub(crate) fn new(name: &str) -> Directory {
-        let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}-{}", std::process::id()));
-        // A process that was killed may have left one of that name.
-        _ = std::fs::remove_dir_all(&path);
-        std::fs::create_dir_all(&path).expect("the target directory can be written to");
-        Directory(path)
-    }
-
-    pub(crate) fn path(&self) -> &Path {
-        &self.0
-    }
-
-    /// The path of a file in it, as a text.
-    pub(crate) fn file(&self, name: &str) -> String {
-        self.0.join(name).into_os_string().into_string().expect("the paths of tests are texts")
-    }
-}
-
-impl Drop for Directory {
-    fn drop(&mut self) {
-        _ = std::fs::remove_dir_all(&self.0);
-    }
-}
-
-/// A file of `tests/clients`.
-pub(crate) fn client(name: &str) -> String {
-    format!("{}/tests/clients/{name}", env!("CARGO_MANIFEST_DIR"))
-}
-
 /// The Python interpreter that has a module: the system's, for which packages can be installed, or the first on the path.
 pub(crate) fn python(module: &str) -> &'static str {
     let has = |python: &&str| {
@@ -264,33 +233,4 @@ pub(crate) fn python(module: &str) -> &'static str {
     };
     let found = ["/usr/bin/python3", "python3"].into_iter().find(has);
     found.unwrap_or_else(|| panic!("no Python here has the module `{module}`; the package is python3-{module}"))
-}
-
-/// A certificate for localhost that vouches for itself, made by openssl.
-#[derive(Debug)]
-pub(crate) struct Certificate(Directory);
-
-impl Certificate {
-    pub(crate) fn new(name: &str) -> Certificate {
-        let directory = Directory::new(name);
-        let config = "[req]\ndistinguished_name = name\nx509_extensions = extensions\nprompt = no\n[name]\nCN = localhost\n\
-            [extensions]\nsubjectAltName = DNS:localhost, IP:127.0.0.1\nbasicConstraints = critical, CA:FALSE\n";
-        std::fs::write(directory.file("config"), config).expect("the directory is ours");
-        let args =
-            ["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"];
-        let files = ["-config", "config", "-keyout", "key.pem", "-out", "cert.pem"];
-        let out = run(Command::new("openssl").args(args).args(files).current_dir(directory.path()), b"");
-        assert!(out.status.success(), "{}", out.stderr);
-        Certificate(directory)
-    }
-
-    /// The path of the certificate.
-    pub(crate) fn certificate(&self) -> String {
-        self.0.file("cert.pem")
-    }
-
-    /// The path of the private key.
-    pub(crate) fn key(&self) -> String {
-        self.0.file("key.pem")
-    }
 }

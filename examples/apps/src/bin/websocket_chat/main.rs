@@ -110,6 +110,7 @@ fn shake_hands(stream: &TcpStream, outbox: &Sender<Item>, ctx: &Context) -> Resu
     let closing = stream.try_clone()?;
     let cut_off = when_ended(ctx, move || _ = closing.close());
     let mut place = Place::default();
+    #[expect(clippy::result_large_err, reason = "the type of a refusal is the library's")]
     let callback = |request: &Request, response: Response| match place_of(request) {
         Some(asked) => {
             place = asked;
