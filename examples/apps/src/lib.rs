@@ -42,6 +42,14 @@ pub fn when_ended(ctx: &Context, f: impl FnOnce() + Send + 'static) -> WhenEnded
     WhenEnded(context::after_func(ctx, f))
 }
 
+/// A future that is there when `ctx` has ended.
+pub async fn ended(ctx: &Context) {
+    let (tell, told) = futures_channel::oneshot::channel();
+    let _told = when_ended(ctx, move || _ = tell.send(()));
+    // The sender goes with the guard, not before.
+    _ = told.await;
+}
+
 /// Keeps a function registered; see [`when_ended`].
 #[derive(Debug)]
 #[must_use = "the function is forgotten when this is dropped"]
