@@ -12,6 +12,7 @@
 #![allow(dead_code, unused_imports, reason = "each test uses a part")]
 
 mod files;
+mod server;
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -21,6 +22,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 pub(crate) use files::{Certificate, Directory, client};
+pub(crate) use server::Postgres;
 
 /// After this long something hangs; nothing here takes more than some seconds on a machine that does nothing else.
 pub(crate) const DEADLINE: Duration = Duration::from_secs(120);
@@ -209,14 +211,18 @@ pub(crate) fn connect(addr: SocketAddr) -> TcpStream {
     stream
 }
 
-/// Waits until nobody listens at an address any more.
-pub(crate) fn wait_until_refused(addr: SocketAddr) {
+/// Waits for something in another process that nothing in the system tells of.
+pub(crate) fn until(what: &str, happened: impl Fn() -> bool) {
     let begun = Instant::now();
-    while TcpStream::connect(addr).is_ok() {
-        assert!(begun.elapsed() < DEADLINE, "{addr} still accepts connections");
-        // Nothing in the system tells when another process closes a socket.
+    while !happened() {
+        assert!(begun.elapsed() < DEADLINE, "it has not happened that {what}");
         thread::sleep(Duration::from_millis(1));
     }
+}
+
+/// Waits until nobody listens at an address any more.
+pub(crate) fn wait_until_refused(addr: SocketAddr) {
+    until("nobody listens", || TcpStream::connect(addr).is_err());
 }
 
 /// Closes a connection so that the other end sees `connection reset`.
