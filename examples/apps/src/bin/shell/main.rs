@@ -81,8 +81,9 @@ impl Lines {
     /// Byte by byte: what is behind the line is for the command that it starts.
     fn next(&mut self) -> io::Result<Option<String>> {
         if self.prompting {
-            eprint!("{}$ ", std::env::current_dir().unwrap_or_default().display());
-            io::stderr().flush()?;
+            // In one piece, so that nothing that is typed meanwhile comes between.
+            let prompt = format!("{}$ ", std::env::current_dir().unwrap_or_default().display());
+            io::stderr().write_all(prompt.as_bytes())?;
         }
         let mut line = Vec::new();
         let mut byte = [0];
