@@ -30,7 +30,7 @@ const SCRIPTS: [&str; 24] = [
     "sh -c 'kill -TERM $$' ; echo $?",
     "false | true ; echo $? ; true | false ; echo $?",
     "mkdir -p d/e && cd d && cd e && pwd > here ; cat here ; cd .. ; cat e/here ; cd /",
-    "cd /tmp | pwd ; exit 3 | cat ; echo $?",
+    "cd /usr | pwd ; exit 3 | cat ; echo $?",
     "echo on ; exit 5 ; echo off",
     "exit",
     "cat\nfor cat, not for the shell\n",
