@@ -25,6 +25,7 @@
 //! 9  rt0                            from the first instruction to goroutine 1, and the exit; library mode
 //! 8  task runtime thread debug      spawn and join, control, the mirror of std::thread, looking inside
 //! 8  time context net future        what may start goroutines on the way, and what sleeps: timers, deadlines, sockets, futures
+//! 8  io fs process                  streams, files and child processes
 //! 7  channel sync                   what blocks a goroutine
 //! 6  sysmon bgsweep                 the caretakers
 //! 5  proc                           the verbs of the scheduler
@@ -57,9 +58,15 @@ mod task;
 pub mod channel;
 pub mod context;
 pub mod debug;
+#[cfg(unix)]
+pub mod fs;
 pub mod future;
 #[cfg(unix)]
+pub mod io;
+#[cfg(unix)]
 pub mod net;
+#[cfg(unix)]
+pub mod process;
 pub mod runtime;
 pub mod sync;
 pub mod thread;
@@ -72,6 +79,20 @@ pub mod os {
     /// Unix.
     #[cfg(unix)]
     pub mod unix {
+        /// What files have beyond [`fs`](crate::fs): the traits are std's own.
+        pub mod fs {
+            pub use crate::fs::unix::{chown, fchown, lchown, symlink};
+            pub use std::os::unix::fs::{
+                DirBuilderExt, DirEntryExt, FileExt, FileTypeExt, MetadataExt, OpenOptionsExt, PermissionsExt,
+            };
+        }
+
+        /// What processes have beyond [`process`](crate::process).
+        pub mod process {
+            pub use crate::process::CommandExt;
+            pub use std::os::unix::process::{ExitStatusExt, parent_id};
+        }
+
         /// Sockets that have paths instead of addresses.
         pub mod net {
             pub use crate::net::unix::{Incoming, SocketAddr, UnixDatagram, UnixListener, UnixStream};

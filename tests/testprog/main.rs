@@ -21,6 +21,7 @@ mod order;
 mod overflow;
 mod panics;
 mod progress;
+mod streams;
 mod threads;
 mod timers;
 mod traces;
@@ -37,7 +38,7 @@ enum Program {
 /// The programs of one area.
 type Table = &'static [(&'static str, Program)];
 
-const AREAS: [Table; 14] = [
+const AREAS: [Table; 15] = [
     channels::PROGRAMS,
     deadlocks::PROGRAMS,
     ends::PROGRAMS,
@@ -49,6 +50,7 @@ const AREAS: [Table; 14] = [
     overflow::PROGRAMS,
     panics::PROGRAMS,
     progress::PROGRAMS,
+    streams::PROGRAMS,
     threads::PROGRAMS,
     timers::PROGRAMS,
     traces::PROGRAMS,

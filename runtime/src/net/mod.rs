@@ -31,7 +31,7 @@
 
 mod accept;
 mod error;
-mod fd;
+pub(crate) mod fd;
 mod handle;
 #[cfg(feature = "futures-io")]
 mod poll_futures;

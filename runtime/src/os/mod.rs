@@ -34,6 +34,16 @@ mod unix;
 pub(crate) use unix::*;
 
 #[cfg(unix)]
+mod files;
+#[cfg(unix)]
+pub(crate) use files::*;
+
+#[cfg(unix)]
+mod processes;
+#[cfg(unix)]
+pub(crate) use processes::*;
+
+#[cfg(unix)]
 mod sockets;
 #[cfg(unix)]
 pub(crate) use sockets::*;

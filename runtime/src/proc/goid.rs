@@ -6,7 +6,7 @@
 
 use core::sync::atomic::Ordering;
 
-use crate::gmp::{PPtr, SCHED};
+use crate::gmp::{GPtr, PPtr, SCHED};
 
 const BATCH: u64 = 16;
 
@@ -21,4 +21,13 @@ pub(crate) fn next(pp: Option<PPtr>) -> u64 {
     }
     pp.goids.set((next + 1, end));
     next
+}
+
+/// The id of the caller, whose `gp` is: a plain thread gets one the first time.
+#[inline]
+pub(crate) fn of_caller(gp: GPtr) -> u64 {
+    if gp.goid() == 0 {
+        gp.id.store(next(None), Ordering::Relaxed);
+    }
+    gp.goid()
 }

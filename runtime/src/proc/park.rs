@@ -8,7 +8,8 @@
 //!
 //! *Locks.* None.
 //!
-//! *Go:* `gopark`, `goready`, `entersyscall`/`exitsyscall` (as `enter` and `regain`).
+//! *Go:* `gopark`, `goready`, `entersyscall`/`exitsyscall` (as `in_syscall`, `enter` and `regain`), `entersyscallblock` (as
+//! `without_p`).
 
 use core::marker::PhantomData;
 use core::panic::Location;
@@ -244,6 +245,18 @@ pub(crate) fn without_p<R>(f: impl FnOnce() -> R) -> R {
             wake::handoffp(wake::releasep(mp));
         }
     }
+    let value = f();
+    drop(enter());
+    value
+}
+
+/// Runs `f`, one or a few system calls that mostly return at once. The P stays where it is, as in Go, and is retaken by sysmon if the thread
+/// sleeps in the kernel: the announcement costs about a nanosecond. A slice that is used up is given up before, and a P that was lost is got
+/// back afterwards, so that a goroutine that does nothing but such calls still runs only with a P.
+#[inline]
+pub(crate) fn in_syscall<R>(f: impl FnOnce() -> R) -> R {
+    check_goexit();
+    drop(enter_preemptible());
     let value = f();
     drop(enter());
     value

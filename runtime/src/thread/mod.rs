@@ -10,14 +10,13 @@
 
 use core::fmt;
 use core::num::NonZeroU64;
-use core::sync::atomic::Ordering;
 use std::io;
 use std::num::NonZero;
 use std::sync::Arc;
 
-use crate::gmp::{GPtr, SCHED};
+use crate::gmp::GPtr;
 use crate::proc::park::{check_goexit, note_place};
-use crate::proc::{enter, enter_preemptible, permit};
+use crate::proc::{enter, enter_preemptible, goid, permit};
 use crate::task::extra;
 use crate::time;
 
@@ -104,17 +103,13 @@ pub fn current() -> Thread {
 
 fn make_current(name: Option<Arc<str>>) -> Thread {
     let gp = extra::current_g();
-    if gp.goid() == 0 {
-        // A plain thread gets its number when it asks for it.
-        gp.id.store(SCHED.goid_source.fetch_add(1, Ordering::Relaxed), Ordering::Relaxed);
-    }
+    let id = NonZeroU64::new(goid::of_caller(gp)).expect("ids begin at 1");
     let name = name.or_else(|| match gp.goid() {
         1 => Some(Arc::from("main")),
         _ if gp.has(crate::gmp::g::flag::THREAD) => std::thread::current().name().map(Arc::from),
         _ => None,
     });
-    let id = ThreadId(NonZeroU64::new(gp.goid()).expect("a goroutine has an id"));
-    Thread { inner: Arc::new(Inner { gp, id, name }) }
+    Thread { inner: Arc::new(Inner { gp, id: ThreadId(id), name }) }
 }
 
 /// Waits until the goroutine has a permit, and takes it; may return without one.

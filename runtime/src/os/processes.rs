@@ -1,0 +1,67 @@
+//! What waiting for child processes needs of a Unix system beyond std.
+//!
+//! **What.** Descriptors that stand for processes, where there are any, and a wait that leaves the child to be reaped.
+//!
+//! **Why here.** Floor 0, on every Unix.
+//!
+//! **Invariants.**
+//! - PR1. A number of a process means the same process until it is reaped; a descriptor does for as long as it is open.
+//!
+//! **Locks.** None.
+//!
+//! **Go:** os/pidfd_linux.go, `blockUntilWaitable`.
+
+use core::mem::MaybeUninit;
+use std::os::fd::{BorrowedFd, OwnedFd};
+
+#[cfg(target_os = "linux")]
+use std::os::fd::{AsRawFd, FromRawFd};
+
+/// A descriptor for a child that was not reaped yet, readable when the child has ended; `None` if the system has none, or none left.
+#[cfg(target_os = "linux")]
+pub(crate) fn process_descriptor(process: u32) -> Option<OwnedFd> {
+    // SAFETY: the call takes no pointers. The descriptor is closed on exec by itself.
+    let fd = unsafe { libc::syscall(libc::SYS_pidfd_open, process, 0) };
+    // SAFETY: a descriptor that is not negative was just made, and is nobody else's.
+    (fd >= 0).then(|| unsafe { OwnedFd::from_raw_fd(fd as i32) })
+}
+
+/// The same elsewhere: there are none.
+#[cfg(not(target_os = "linux"))]
+pub(crate) fn process_descriptor(_: u32) -> Option<OwnedFd> {
+    None
+}
+
+/// Sends SIGKILL to the process behind a descriptor; `false` if that fails.
+#[cfg(target_os = "linux")]
+pub(crate) fn kill_by_descriptor(process: BorrowedFd<'_>) -> bool {
+    let no_info = core::ptr::null::<libc::siginfo_t>();
+    // SAFETY: null asks for the information that `kill` would send.
+    unsafe { libc::syscall(libc::SYS_pidfd_send_signal, process.as_raw_fd(), libc::SIGKILL, no_info, 0) == 0 }
+}
+
+/// The same elsewhere, where nobody has such a descriptor.
+#[cfg(not(target_os = "linux"))]
+pub(crate) fn kill_by_descriptor(_: BorrowedFd<'_>) -> bool {
+    false
+}
+
+/// Blocks the thread until a child has ended, and leaves it to be reaped.
+///
+/// # Errors
+///
+/// The error number: `ECHILD` if it is no child, or was reaped.
+pub(crate) fn wait_without_reaping(process: u32) -> Result<(), i32> {
+    loop {
+        let mut info = MaybeUninit::<libc::siginfo_t>::uninit();
+        // SAFETY: `info` is writable.
+        let failed = unsafe { libc::waitid(libc::P_PID, process, info.as_mut_ptr(), libc::WEXITED | libc::WNOWAIT) };
+        if failed == 0 {
+            return Ok(());
+        }
+        match std::io::Error::last_os_error().raw_os_error() {
+            Some(libc::EINTR) => {}
+            errno => return Err(errno.unwrap_or(libc::ECHILD)),
+        }
+    }
+}

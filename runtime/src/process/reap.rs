@@ -1,0 +1,123 @@
+//! A child process: waiting for its end, and killing it, by several goroutines.
+//!
+//! *Why here.* Floor 8: what `Child` shares with the function that kills the child when a context ends.
+//!
+//! *Invariants.* CH1. A child is reaped under `state`, and whoever sends it a signal holds that and has seen that it was not reaped: so a number that has
+//! become another process's is never signalled. Where there is a descriptor the signal goes through that. CH2. One goroutine at a time waits: the one that
+//! has `Child` for itself.
+//!
+//! *Locks.* `state`, a leaf: it covers system calls that do not wait, and no operation of the runtime.
+//!
+//! *Go:* `os.Process`, exec_unix.go, pidfd_linux.go.
+
+use core::panic::Location;
+use std::io;
+use std::os::fd::AsFd;
+use std::process::ExitStatus;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use crate::net::fd::Socket;
+use crate::netpoll::polldesc::Side;
+use crate::os;
+use crate::proc::park;
+use crate::time;
+
+/// The first and the longest pause between two looks at a child that is waited for without a descriptor, for some time.
+const FIRST_PAUSE: Duration = Duration::from_millis(1);
+const LONGEST_PAUSE: Duration = Duration::from_millis(50);
+
+/// A child process.
+pub(super) struct Process {
+    number: u32,
+    /// Readable when the process has ended.
+    descriptor: Option<Arc<Socket<std::fs::File>>>,
+    state: Mutex<State>,
+}
+
+struct State {
+    child: std::process::Child,
+    /// Since it was reaped.
+    status: Option<ExitStatus>,
+}
+
+impl Process {
+    /// Takes a child over that was just made.
+    pub(super) fn new(child: std::process::Child) -> Process {
+        let number = child.id();
+        let descriptor = os::process_descriptor(number).map(|fd| Socket::assume_nonblocking(fd.into()));
+        Process { number, descriptor, state: Mutex::new(State { child, status: None }) }
+    }
+
+    /// Its number.
+    pub(super) fn number(&self) -> u32 {
+        self.number
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The status, if it has ended.
+    pub(super) fn try_wait(&self) -> io::Result<Option<ExitStatus>> {
+        let mut state = self.state();
+        if state.status.is_none() {
+            state.status = state.child.try_wait()?;
+        }
+        Ok(state.status)
+    }
+
+    /// Kills it, unless it was reaped (CH1).
+    pub(super) fn kill(&self) -> io::Result<()> {
+        let mut state = self.state();
+        if state.status.is_some() {
+            return Ok(());
+        }
+        match &self.descriptor {
+            Some(socket) if os::kill_by_descriptor(socket.raw().as_fd()) => Ok(()),
+            _ => state.child.kill(),
+        }
+    }
+
+    /// Waits for the end.
+    pub(super) fn wait(&self, at: &'static Location<'static>) -> io::Result<ExitStatus> {
+        if let Some(Ok(status)) = self.park(None, at) {
+            return Ok(status);
+        }
+        loop {
+            if let Some(status) = self.try_wait()? {
+                return Ok(status);
+            }
+            park::without_p(|| os::wait_without_reaping(self.number)).map_err(io::Error::from_raw_os_error)?;
+        }
+    }
+
+    /// Waits for the end, no longer than `limit`.
+    pub(super) fn wait_timeout(
+        &self,
+        limit: Duration,
+        at: &'static Location<'static>,
+    ) -> io::Result<Option<ExitStatus>> {
+        let until = Instant::now().checked_add(limit);
+        match self.park(Some(limit), at) {
+            Some(Ok(status)) => return Ok(Some(status)),
+            Some(Err(error)) if error.kind() == io::ErrorKind::WouldBlock => return Ok(None),
+            _ => {}
+        }
+        let mut pause = FIRST_PAUSE;
+        loop {
+            let left = until.map_or(LONGEST_PAUSE, |until| until.saturating_duration_since(Instant::now()));
+            match self.try_wait()? {
+                None if !left.is_zero() => time::sleep_from(pause.min(left), at),
+                ended => return Ok(ended),
+            }
+            pause = (2 * pause).min(LONGEST_PAUSE);
+        }
+    }
+
+    /// Parks until the process has ended, where the poller can tell. An error may be the poller's.
+    fn park(&self, limit: Option<Duration>, at: &'static Location<'static>) -> Option<io::Result<ExitStatus>> {
+        let look = || self.try_wait()?.ok_or_else(|| io::ErrorKind::WouldBlock.into());
+        Some(self.descriptor.as_ref()?.run_within(Side::Read, limit, at, |_| look()))
+    }
+}
