@@ -17,6 +17,7 @@ mod procs;
 use std::fmt::Debug;
 use std::io::ErrorKind;
 use std::os::fd::{AsRawFd, OwnedFd};
+use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
@@ -44,8 +45,29 @@ fn fill(mut writer: impl Write) -> io::Result<()> {
 }
 
 #[test]
+fn types_have_the_auto_traits_of_std() {
+    fn shared<T: Send + Sync + UnwindSafe + RefUnwindSafe>() {}
+    shared::<goruntime::io::PipeReader>();
+    shared::<goruntime::io::PipeWriter>();
+    shared::<goruntime::io::Stdin>();
+    shared::<goruntime::io::Stdout>();
+    shared::<goruntime::io::Stderr>();
+    shared::<goruntime::fs::File>();
+    shared::<goruntime::fs::OpenOptions>();
+    shared::<goruntime::fs::DirBuilder>();
+    shared::<goruntime::fs::DirEntry>();
+    shared::<goruntime::fs::ReadDir>();
+    shared::<goruntime::process::Child>();
+    shared::<goruntime::process::ChildStdin>();
+    shared::<goruntime::process::ChildStdout>();
+    shared::<goruntime::process::ChildStderr>();
+    fn sent<T: Send + Sync>() {}
+    sent::<goruntime::process::Command>();
+}
+
+#[test]
 fn a_pipe_carries_everything_in_order() {
-    for procs in [1, 2, 4] {
+    for procs in [1, 2, 4, 16] {
         with_procs(procs, || {
             let counts = Counts::now();
             let (reader, mut writer) = pipe().unwrap();
@@ -93,7 +115,7 @@ fn the_ends_of_others_are_seen() {
 
 #[test]
 fn a_close_ends_reads_and_writes_that_wait() {
-    for procs in [1, 2, 4] {
+    for procs in [1, 2, 4, 16] {
         with_procs(procs, || {
             let counts = Counts::now();
             let (reader, writer) = pipe().unwrap();
@@ -181,7 +203,7 @@ fn a_slow_pipe_starves_nobody_and_is_not_starved() {
 }
 
 #[test]
-fn a_thousand_waiting_readers_need_few_threads() {
+fn four_hundred_waiting_readers_need_few_threads() {
     for procs in [1, 4] {
         with_procs(procs, || {
             let counts = Counts::now();

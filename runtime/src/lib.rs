@@ -83,7 +83,7 @@ pub mod os {
         pub mod fs {
             pub use crate::fs::unix::{chown, fchown, lchown, symlink};
             pub use std::os::unix::fs::{
-                DirBuilderExt, DirEntryExt, FileExt, FileTypeExt, MetadataExt, OpenOptionsExt, PermissionsExt,
+                DirBuilderExt, DirEntryExt, FileExt, FileTypeExt, MetadataExt, OpenOptionsExt, PermissionsExt, chroot,
             };
         }
 

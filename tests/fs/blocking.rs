@@ -55,7 +55,7 @@ fn who_only_reads_lets_others_run() {
 
 #[test]
 fn a_thousand_readers_need_few_threads() {
-    for procs in [1, 2, 4] {
+    for procs in [1, 2, 4, 16] {
         with_procs(procs, || {
             let counts = Counts::now();
             let scratch = Scratch::new();

@@ -17,9 +17,9 @@ use crate::shell;
 
 #[test]
 fn statuses_are_those_of_std() {
-    for procs in [1, 2, 4] {
+    for procs in [1, 2, 4, 16] {
         with_procs(procs, || {
-            for text in ["exit 0", "exit 3", "exit 255", "kill -9 $$", "kill -TERM $$"] {
+            for text in ["exit 0", "exit 3", "exit 255", "kill -9 $$", "kill -TERM $$", "kill -PIPE $$"] {
                 let ours = shell(text).status().unwrap();
                 let theirs = std::process::Command::new("sh").args(["-c", text]).status().unwrap();
                 assert_eq!(ours, theirs, "{text}");
@@ -30,9 +30,44 @@ fn statuses_are_those_of_std() {
     }
 }
 
+/// None is blocked, and those of the runtime and of Rust's own start are as usual. Made by `posix_spawn` and by `fork`.
+#[test]
+fn a_child_finds_the_signals_as_one_of_std_does() {
+    with_procs(2, || {
+        for forked in [false, true] {
+            let text = "grep -E 'Sig(Blk|Ign|Cgt)' /proc/self/status";
+            let theirs = thread::spawn(move || {
+                let mut theirs = std::process::Command::new("sh");
+                if forked {
+                    // SAFETY: the closure does nothing.
+                    unsafe { std::os::unix::process::CommandExt::pre_exec(&mut theirs, || Ok(())) };
+                }
+                theirs.args(["-c", text]).output().unwrap().stdout
+            });
+            let mut ours = shell(text);
+            if forked {
+                // SAFETY: the closure does nothing.
+                unsafe { ours.pre_exec(|| Ok(())) };
+            }
+            let ours = String::from_utf8(ours.output().unwrap().stdout).unwrap();
+            assert_eq!(ours.lines().count(), 3);
+            assert_eq!(ours, String::from_utf8(theirs.join().unwrap()).unwrap());
+        }
+    });
+}
+
+#[test]
+fn commands_show_themselves_as_stds_do() {
+    let mut command = Command::new("echo");
+    command.args(["one", "two words"]).env("NAME", "value");
+    let mut theirs = std::process::Command::new("echo");
+    theirs.args(["one", "two words"]).env("NAME", "value");
+    assert_eq!(format!("{command:?}"), format!("{theirs:?}"));
+}
+
 #[test]
 fn a_megabyte_to_each_stream_is_collected() {
-    for procs in [1, 2, 4] {
+    for procs in [1, 2, 4, 16] {
         with_procs(procs, || {
             let counts = Counts::now();
             let text = "head -c 1000000 /dev/zero | tr '\\0' o; head -c 1000000 /dev/zero | tr '\\0' e >&2; exit 7";

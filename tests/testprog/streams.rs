@@ -175,13 +175,12 @@ fn streams_dead_afterwards() {
 
 fn streams_waits() {
     let (mut reader, _writer) = pipe().unwrap();
-    let mut child = Command::new("cat").stdin(Stdio::piped()).spawn().unwrap();
-    let _input = child.stdin.take();
-    // It has the other end of this program's input until this program has ended.
-    let (hold, _held) = pipe().unwrap();
+    let mut children = [(); 2].map(|()| Command::new("cat").stdin(Stdio::piped()).spawn().unwrap());
+    let _inputs = children.each_mut().map(|child| child.stdin.take());
+    let [mut first, second] = children;
     go(move || drop(reader.read(&mut [0; 8])));
-    go(move || drop(child.wait()));
-    go(move || drop(Command::new("cat").stdin(hold).stdout(Stdio::null()).stderr(Stdio::null()).output()));
+    go(move || drop(first.wait()));
+    go(move || drop(second.wait_with_output()));
     // There is one processor: the three run until they park.
     (0..100).for_each(|_| yield_now());
     println!("waiting");

@@ -16,7 +16,8 @@ macro_rules! pipe_end {
             /// Closes the pipe's end now, for all handles.
             ///
             /// Whatever waits for it, in any goroutine, returns with an error, as does every later operation: `use of closed file`, whose source is
-            /// [`Closed`](crate::io::Closed). Dropping the last handle closes, too; this is for those who share it.
+            /// [`Closed`](crate::io::Closed). Dropping the last handle closes, too; this is for those who share it. The number of the descriptor is free
+            /// when the last handle is dropped; if all descriptors of the process are in use, the other end, too, learns of the close only then.
             ///
             /// # Blocking
             ///

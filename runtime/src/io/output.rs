@@ -15,6 +15,7 @@ use core::fmt;
 use core::panic::Location;
 use std::io::{self, IoSlice, IsTerminal, Write};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
+use std::process::Stdio;
 use std::sync::OnceLock;
 
 use crate::proc::park;
@@ -186,6 +187,13 @@ macro_rules! output {
         impl AsRawFd for $lock<'_> {
             fn as_raw_fd(&self) -> RawFd {
                 $lock::descriptor().as_raw_fd()
+            }
+        }
+
+        impl From<$name> for Stdio {
+            /// A child process gets the same stream.
+            fn from(_: $name) -> Stdio {
+                io::$function().into()
             }
         }
 

@@ -5,7 +5,7 @@
 //! **Why here.** Floor 0, on every Unix.
 //!
 //! **Invariants.**
-//! - PR1. A number of a process means the same process until it is reaped; a descriptor does for as long as it is open.
+//! - PW1. A number of a process means the same process until it is reaped; a descriptor does for as long as it is open.
 //!
 //! **Locks.** None.
 //!

@@ -2,10 +2,10 @@
 //!
 //! *Why here.* Floor 8.
 //!
-//! *Invariants.* CH2. *Locks.* None. *Go:* `exec.Cmd` after `Start`.
+//! *Invariants.* KI2. *Locks.* None. *Go:* `exec.Cmd` after `Start`.
 
 use core::fmt;
-use core::panic::Location;
+use core::panic::{Location, RefUnwindSafe, UnwindSafe};
 use std::io;
 use std::process::{ExitStatus, Output};
 use std::sync::Arc;
@@ -210,6 +210,10 @@ impl Child {
         }
     }
 }
+
+// An operation that unwinds leaves the child as it was.
+impl UnwindSafe for Child {}
+impl RefUnwindSafe for Child {}
 
 impl fmt::Debug for Child {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -10,6 +10,7 @@
 //!
 //! *Locks.* The permits, held while a child is made. *Go:* `exec.Cmd`, `syscall.ForkLock`.
 
+use core::fmt;
 use core::panic::Location;
 use std::ffi::OsStr;
 use std::io;
@@ -37,7 +38,6 @@ static PERMITS: LazyLock<Semaphore> = LazyLock::new(|| Semaphore::new(num_cpu().
 /// assert!(output.status.success());
 /// assert_eq!(output.stdout, b"hello\n");
 /// ```
-#[derive(Debug)]
 pub struct Command {
     pub(super) std: std::process::Command,
     /// Whether standard input, output and error were chosen (CM1).
@@ -261,5 +261,12 @@ impl Command {
     /// The working directory, if it was set.
     pub fn get_current_dir(&self) -> Option<&Path> {
         self.std.get_current_dir()
+    }
+}
+
+impl fmt::Debug for Command {
+    /// As a shell would have it, as std.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.std.fmt(f)
     }
 }

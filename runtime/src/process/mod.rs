@@ -20,7 +20,7 @@
 
 // *Why here.* Floor 8.
 //
-// *Invariants.* CH1, CH2 of `process::reap`. *Locks.* See there. *Go:* packages os/exec and os.
+// *Invariants.* KI1, KI2 of `process::reap`. *Locks.* See there. *Go:* packages os/exec and os.
 
 mod child;
 mod command;

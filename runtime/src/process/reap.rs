@@ -2,8 +2,8 @@
 //!
 //! *Why here.* Floor 8: what `Child` shares with the function that kills the child when a context ends.
 //!
-//! *Invariants.* CH1. A child is reaped under `state`, and whoever sends it a signal holds that and has seen that it was not reaped: so a number that has
-//! become another process's is never signalled. Where there is a descriptor the signal goes through that. CH2. One goroutine at a time waits: the one that
+//! *Invariants.* KI1. A child is reaped under `state`, and whoever sends it a signal holds that and has seen that it was not reaped: so a number that has
+//! become another process's is never signalled. Where there is a descriptor the signal goes through that. KI2. One goroutine at a time waits: the one that
 //! has `Child` for itself.
 //!
 //! *Locks.* `state`, a leaf: it covers system calls that do not wait, and no operation of the runtime.
@@ -67,7 +67,7 @@ impl Process {
         Ok(state.status)
     }
 
-    /// Kills it, unless it was reaped (CH1).
+    /// Kills it, unless it was reaped (KI1).
     pub(super) fn kill(&self) -> io::Result<()> {
         let mut state = self.state();
         if state.status.is_some() {

@@ -2,8 +2,8 @@
 //!
 //! *Why here.* Floor 7, over `raw_mutex`; the handles of standard output are under such locks.
 //!
-//! *Invariants.* RN1. `owner` is the id of the goroutine or plain thread that has the lock; only that one writes its own id or takes it away. So
-//! whoever finds its own id there has the lock, however old the value is that it sees of others. RN2. `depth` belongs to the holder.
+//! *Invariants.* RT1. `owner` is the id of the goroutine or plain thread that has the lock; only that one writes its own id or takes it away. So
+//! whoever finds its own id there has the lock, however old the value is that it sees of others. RT2. `depth` belongs to the holder.
 //!
 //! *Locks.* None besides itself. *Go:* none.
 
@@ -18,7 +18,7 @@ use crate::sync::raw_mutex::RawMutex;
 /// A lock for output.
 pub(crate) struct Reentrant {
     raw: RawMutex,
-    /// 0 without one (RN1).
+    /// 0 without one (RT1).
     owner: AtomicU64,
     /// How often the holder has taken it beyond the first time.
     depth: AtomicU32,

@@ -17,6 +17,7 @@ mod park;
 mod plain;
 mod selects;
 mod spawn;
+mod streams;
 mod threads;
 mod timers;
 
@@ -99,6 +100,9 @@ pub(crate) const ALL: &[Scenario] = &[
     Scenario { name: "connections", run: net::connections },
     Scenario { name: "reuse", run: net::reuse },
     Scenario { name: "datagrams", run: net::datagrams },
+    Scenario { name: "streams", run: streams::streams },
+    Scenario { name: "children", run: streams::children },
+    Scenario { name: "files", run: streams::files },
     Scenario { name: "blocking", run: load::blocking },
     Scenario { name: "hogs", run: load::hogs },
     Scenario { name: "resize", run: load::resize },
