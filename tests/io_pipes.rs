@@ -69,7 +69,7 @@ fn types_have_the_auto_traits_of_std() {
 fn a_pipe_carries_everything_in_order() {
     for procs in [1, 2, 4, 16] {
         with_procs(procs, || {
-            let counts = Counts::now();
+            let counts = Counts::at_start();
             let (reader, mut writer) = pipe().unwrap();
             let expected: Vec<u8> = (0..3_000_000u32).map(|number| (number % 251) as u8).collect();
             let sent = expected.clone();
@@ -117,7 +117,7 @@ fn the_ends_of_others_are_seen() {
 fn a_close_ends_reads_and_writes_that_wait() {
     for procs in [1, 2, 4, 16] {
         with_procs(procs, || {
-            let counts = Counts::now();
+            let counts = Counts::at_start();
             let (reader, writer) = pipe().unwrap();
             let readers: Vec<_> = (0..3)
                 .map(|_| {
@@ -206,7 +206,7 @@ fn a_slow_pipe_starves_nobody_and_is_not_starved() {
 fn four_hundred_waiting_readers_need_few_threads() {
     for procs in [1, 4] {
         with_procs(procs, || {
-            let counts = Counts::now();
+            let counts = Counts::at_start();
             let before = threads();
             let pipes: Vec<_> = (0..400).map(|_| pipe().unwrap()).collect();
             let (readers, writers): (Vec<PipeReader>, Vec<_>) = pipes.into_iter().unzip();
@@ -253,7 +253,7 @@ fn threads_and_goroutines_talk() {
 #[test]
 fn ends_go_to_std_and_come_back_blocking() {
     with_procs(1, || {
-        let counts = Counts::now();
+        let counts = Counts::at_start();
         let (reader, writer) = pipe().unwrap();
         let number = reader.as_raw_fd();
         let mut theirs = std::io::PipeReader::from(reader);

@@ -11,6 +11,7 @@ mod common;
 use std::io::{Read, Write};
 use std::process::{ChildStdin, Command, Stdio};
 use std::thread;
+use std::time::Duration;
 
 use common::{Running, assert_fatal, assert_listed, assert_prints, program, run, run_program};
 
@@ -46,6 +47,20 @@ fn who_waits_for_input_starves_nobody() {
             }
             drop(input);
             assert_eq!(line(), "end\n");
+        });
+    }
+}
+
+/// Everybody else sleeps, but input may come.
+#[test]
+fn who_waits_for_input_is_not_dead() {
+    for procs in ["1", "4"] {
+        converse("streams_stdin_alone", procs, |mut input, line| {
+            assert_eq!(line(), "waiting\n");
+            // Deadlocks are looked for as soon as everybody sleeps, and again after 20 ms.
+            thread::sleep(Duration::from_millis(100));
+            writeln!(input, "a word").expect("the program reads");
+            assert_eq!(line(), "a word\n");
         });
     }
 }

@@ -17,7 +17,7 @@ use crate::procs::with_procs;
 #[test]
 fn a_read_that_blocks_its_thread_lets_others_run() {
     with_procs(1, || {
-        let counts = Counts::now();
+        let counts = Counts::at_start();
         // Made by std, so that the poller does not watch it.
         let (reader, mut writer) = std::io::pipe().unwrap();
         let mut file = File::from(std::os::fd::OwnedFd::from(reader));
@@ -57,7 +57,7 @@ fn who_only_reads_lets_others_run() {
 fn a_thousand_readers_need_few_threads() {
     for procs in [1, 2, 4, 16] {
         with_procs(procs, || {
-            let counts = Counts::now();
+            let counts = Counts::at_start();
             let scratch = Scratch::new();
             let contents: Vec<u8> = (0..100_000u32).map(|number| number as u8).collect();
             fs::write(scratch.path("a"), &contents).unwrap();

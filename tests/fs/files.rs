@@ -86,7 +86,7 @@ fn modes_times_and_permissions_are_set() {
 #[test]
 fn files_go_to_std_and_come_back() {
     with_procs(1, || {
-        let counts = Counts::now();
+        let counts = Counts::at_start();
         let scratch = Scratch::new();
         let mut file = File::create_new(scratch.path("a")).unwrap();
         let number = file.as_raw_fd();
@@ -134,7 +134,7 @@ fn fifo(scratch: &Scratch) -> (File, File) {
 fn a_named_pipe_parks_its_reader() {
     for procs in [1, 2] {
         with_procs(procs, || {
-            let counts = Counts::now();
+            let counts = Counts::at_start();
             let scratch = Scratch::new();
             let (reader, mut writer) = fifo(&scratch);
             let handle = reader.try_clone().unwrap();
@@ -173,7 +173,7 @@ fn a_deadline_ends_a_wait_for_a_named_pipe() {
 #[test]
 fn many_named_pipes_need_few_threads() {
     with_procs(2, || {
-        let counts = Counts::now();
+        let counts = Counts::at_start();
         let scratches: Vec<_> = (0..100).map(|_| Scratch::new()).collect();
         let pipes: Vec<_> = scratches.iter().map(fifo).collect();
         let before = threads();

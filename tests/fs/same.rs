@@ -101,7 +101,7 @@ fn next(seed: &mut u64) -> u64 {
 fn random_operations_do_and_say_what_stds_do_and_say() {
     for procs in [1, 4] {
         with_procs(procs, || {
-            let counts = Counts::now();
+            let counts = Counts::at_start();
             for round in 0..40 {
                 let mut seed = round;
                 let mut number = |below: u64| (next(&mut seed) % below) as usize;

@@ -69,7 +69,7 @@ fn commands_show_themselves_as_stds_do() {
 fn a_megabyte_to_each_stream_is_collected() {
     for procs in [1, 2, 4, 16] {
         with_procs(procs, || {
-            let counts = Counts::now();
+            let counts = Counts::at_start();
             let text = "head -c 1000000 /dev/zero | tr '\\0' o; head -c 1000000 /dev/zero | tr '\\0' e >&2; exit 7";
             let output = shell(text).output().unwrap();
             assert_eq!(output.status.code(), Some(7));
@@ -108,7 +108,7 @@ fn output_reads_no_input_and_chooses_for_one_child_only() {
 fn what_goes_in_comes_out() {
     for procs in [1, 2] {
         with_procs(procs, || {
-            let counts = Counts::now();
+            let counts = Counts::at_start();
             let mut cat = Command::new("cat").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
             let mut input = cat.stdin.take().unwrap();
             let writing = spawn(move || {
@@ -130,7 +130,7 @@ fn what_goes_in_comes_out() {
 #[test]
 fn errors_of_the_start_are_those_of_std() {
     with_procs(1, || {
-        let counts = Counts::now();
+        let counts = Counts::at_start();
         for program in ["/nonexistent/program", "goruntime-has-no-such-program", "/"] {
             let ours = Command::new(program).spawn().unwrap_err();
             let theirs = std::process::Command::new(program).spawn().unwrap_err();
@@ -167,7 +167,7 @@ fn the_environment_the_directory_and_the_names_arrive() {
 fn a_pipeline_passes_streams_on() {
     for procs in [1, 2] {
         with_procs(procs, || {
-            let counts = Counts::now();
+            let counts = Counts::at_start();
             let mut first = shell("head -c 3000000 /dev/zero").stdout(Stdio::piped()).spawn().unwrap();
             // The command has the stream until it is dropped.
             let second =
@@ -184,7 +184,7 @@ fn a_pipeline_passes_streams_on() {
 #[test]
 fn a_child_finds_its_streams_blocking_whoever_else_has_them() {
     with_procs(2, || {
-        let counts = Counts::now();
+        let counts = Counts::at_start();
         let (reader, writer) = pipe().unwrap();
         let mut command = shell("head -c 500000 /dev/zero; head -c 500000 /dev/zero >&2; echo done");
         command.stdout(writer.try_clone().unwrap()).stderr(writer.try_clone().unwrap());
@@ -237,7 +237,7 @@ fn a_file_is_a_stream() {
 #[test]
 fn a_closure_runs_in_the_child() {
     with_procs(2, || {
-        let counts = Counts::now();
+        let counts = Counts::at_start();
         let parent = std::process::id();
         let mut command = Command::new("true");
         // SAFETY: the closure asks for a number, and makes an error without memory.

@@ -18,7 +18,7 @@ use crate::shell;
 fn a_child_is_killed_at_the_deadline_of_its_context() {
     for procs in [1, 2] {
         with_procs(procs, || {
-            let counts = Counts::now();
+            let counts = Counts::at_start();
             let (ctx, cancel) = context::with_timeout(&context::background(), Duration::from_millis(5));
             let mut sleep = Command::new("sleep");
             sleep.arg("1000").context(&ctx);
@@ -65,7 +65,7 @@ fn a_cancel_kills_a_child_that_nobody_waits_for() {
 #[test]
 fn a_context_that_ends_later_does_no_harm() {
     with_procs(1, || {
-        let counts = Counts::now();
+        let counts = Counts::at_start();
         let (ctx, cancel) = context::with_cancel(&context::background());
         let output = Command::new("echo").arg("well").context(&ctx).output().unwrap();
         assert_eq!((output.status.success(), output.stdout), (true, b"well\n".to_vec()));
@@ -90,7 +90,7 @@ fn kill(number: &str) {
 fn a_stream_that_others_keep_open_is_left_after_the_delay() {
     for procs in [1, 2] {
         with_procs(procs, || {
-            let counts = Counts::now();
+            let counts = Counts::at_start();
             let mut command = shell("sleep 1000 & echo $!");
             let error = command.wait_delay(Duration::from_millis(5)).output().unwrap_err();
             assert_eq!(error.kind(), ErrorKind::TimedOut);
@@ -116,7 +116,7 @@ fn after_the_delay_a_bad_status_counts_more() {
 #[test]
 fn a_context_and_a_delay_end_what_keeps_the_streams() {
     with_procs(2, || {
-        let counts = Counts::now();
+        let counts = Counts::at_start();
         let (ctx, _cancel) = context::with_timeout(&context::background(), Duration::from_millis(20));
         let mut command = shell("sleep 1000 & echo $!; wait");
         let output = command.context(&ctx).wait_delay(Duration::from_millis(20)).output().unwrap();

@@ -22,7 +22,7 @@ fn cat() -> Child {
 fn two_hundred_waits_need_few_threads() {
     for procs in [1, 2, 4, 16] {
         with_procs(procs, || {
-            let counts = Counts::now();
+            let counts = Counts::at_start();
             let mut children: Vec<_> = (0..200).map(|_| cat()).collect();
             let before = threads();
             // `wait` closes the input of its own child.
@@ -43,7 +43,7 @@ fn two_hundred_waits_need_few_threads() {
 fn many_children_are_started_at_a_time() {
     for procs in [2, 4] {
         with_procs(procs, || {
-            let counts = Counts::now();
+            let counts = Counts::at_start();
             let children: Vec<_> =
                 (0..100).map(|code| spawn(move || shell(&format!("exit {code}")).status().unwrap())).collect();
             for (code, child) in children.into_iter().enumerate() {
@@ -94,7 +94,7 @@ fn a_wait_with_a_limit_sees_the_end() {
 #[test]
 fn a_process_group_is_killed_as_one() {
     with_procs(2, || {
-        let counts = Counts::now();
+        let counts = Counts::at_start();
         let mut command = shell("sleep 1000 & echo started; wait");
         let mut child = command.process_group(0).stdout(Stdio::piped()).spawn().unwrap();
         let mut output = child.stdout.take().unwrap();
@@ -113,7 +113,7 @@ fn a_process_group_is_killed_as_one() {
 #[test]
 fn a_child_that_nobody_waits_for_holds_nothing() {
     with_procs(1, || {
-        let counts = Counts::now();
+        let counts = Counts::at_start();
         drop(cat());
         counts.assert_restored();
     });

@@ -10,6 +10,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use goruntime::channel::bounded;
 use goruntime::fs::File;
 use goruntime::io::{self, BufRead, Read, Write, pipe, stderr, stdin, stdout};
 use goruntime::os::unix::process::{CommandExt, ExitStatusExt};
@@ -24,6 +25,7 @@ use crate::Table;
 
 pub(crate) const PROGRAMS: Table = &[
     ("streams_stdin", Body(streams_stdin)),
+    ("streams_stdin_alone", Body(streams_stdin_alone)),
     ("streams_stdin_ways", Body(streams_stdin_ways)),
     ("streams_lock", Body(streams_lock)),
     ("streams_mixed", Body(streams_mixed)),
@@ -67,6 +69,22 @@ fn streams_stdin() {
         }
         yield_now();
     }
+}
+
+fn streams_stdin_alone() {
+    println!("waiting");
+    let (tx, rx) = bounded(0);
+    // One reads, and one waits for the one who reads.
+    for _ in 0..2 {
+        let tx = tx.clone();
+        go(move || {
+            let mut line = String::new();
+            stdin().read_line(&mut line).unwrap();
+            tx.send(line).unwrap();
+        });
+    }
+    print!("{}", rx.recv().unwrap());
+    assert_eq!(rx.recv().unwrap(), "");
 }
 
 fn streams_stdin_ways() {

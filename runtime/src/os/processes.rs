@@ -32,18 +32,23 @@ pub(crate) fn process_descriptor(_: u32) -> Option<OwnedFd> {
     None
 }
 
-/// Sends SIGKILL to the process behind a descriptor; `false` if that fails.
+/// Sends SIGKILL to the process behind a descriptor.
+///
+/// # Errors
+///
+/// The error number: `ESRCH` if somebody has reaped the process.
 #[cfg(target_os = "linux")]
-pub(crate) fn kill_by_descriptor(process: BorrowedFd<'_>) -> bool {
+pub(crate) fn kill_by_descriptor(process: BorrowedFd<'_>) -> Result<(), i32> {
     let no_info = core::ptr::null::<libc::siginfo_t>();
     // SAFETY: null asks for the information that `kill` would send.
-    unsafe { libc::syscall(libc::SYS_pidfd_send_signal, process.as_raw_fd(), libc::SIGKILL, no_info, 0) == 0 }
+    let sent = unsafe { libc::syscall(libc::SYS_pidfd_send_signal, process.as_raw_fd(), libc::SIGKILL, no_info, 0) };
+    if sent == 0 { Ok(()) } else { Err(std::io::Error::last_os_error().raw_os_error().unwrap_or(libc::ESRCH)) }
 }
 
 /// The same elsewhere, where nobody has such a descriptor.
 #[cfg(not(target_os = "linux"))]
-pub(crate) fn kill_by_descriptor(_: BorrowedFd<'_>) -> bool {
-    false
+pub(crate) fn kill_by_descriptor(_: BorrowedFd<'_>) -> Result<(), i32> {
+    Err(libc::ENOSYS)
 }
 
 /// Blocks the thread until a child has ended, and leaves it to be reaped.

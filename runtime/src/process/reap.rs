@@ -74,8 +74,9 @@ impl Process {
             return Ok(());
         }
         match &self.descriptor {
-            Some(socket) if os::kill_by_descriptor(socket.raw().as_fd()) => Ok(()),
-            _ => state.child.kill(),
+            // By no means by its number if it fails: the process is gone, so that is another one's.
+            Some(socket) => os::kill_by_descriptor(socket.raw().as_fd()).map_err(io::Error::from_raw_os_error),
+            None => state.child.kill(),
         }
     }
 
