@@ -64,3 +64,38 @@ pub(crate) fn is_readable(fd: BorrowedFd<'_>) -> bool {
     // SAFETY: the array has one element. A time of zero does not wait.
     unsafe { libc::poll(&raw mut ask, 1, 0) != 0 }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs::File;
+    use std::io::{ErrorKind, Read, Write};
+    use std::os::fd::AsFd;
+    use std::os::unix::net::UnixStream;
+
+    use super::*;
+
+    #[test]
+    fn pipes_and_sockets_wait_for_others_and_files_do_not() {
+        let (reader, writer) = std::io::pipe().expect("a pipe");
+        let (near, _far) = UnixStream::pair().expect("a pair of sockets");
+        assert!(waits_for_others(reader.as_fd()) && waits_for_others(writer.as_fd()) && waits_for_others(near.as_fd()));
+        for path in ["/", "/dev/null", "/proc/self/exe"] {
+            let file = File::open(path).expect("it exists");
+            assert!(!waits_for_others(file.as_fd()), "{path}");
+        }
+    }
+
+    #[test]
+    fn the_mode_changes_what_an_empty_pipe_says() {
+        let (mut reader, mut writer) = std::io::pipe().expect("a pipe");
+        assert!(!is_readable(reader.as_fd()));
+        set_nonblocking(reader.as_fd(), true).expect("a pipe has the mode");
+        assert_eq!(reader.read(&mut [0]).map_err(|error| error.kind()), Err(ErrorKind::WouldBlock));
+        set_nonblocking(reader.as_fd(), false).expect("a pipe has the mode");
+        writer.write_all(b"x").expect("there is room");
+        assert!(is_readable(reader.as_fd()));
+        assert_eq!(reader.read(&mut [0, 0]).expect("a byte is there"), 1);
+        drop(writer);
+        assert!(is_readable(reader.as_fd()), "an end can be read");
+    }
+}

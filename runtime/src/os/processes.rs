@@ -70,3 +70,33 @@ pub(crate) fn wait_without_reaping(process: u32) -> Result<(), i32> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::os::fd::AsFd;
+    use std::os::unix::process::ExitStatusExt;
+    use std::process::{Command, Stdio};
+
+    use super::*;
+    use crate::os::is_readable;
+
+    #[test]
+    fn a_descriptor_tells_the_end_and_kills_and_the_wait_leaves_the_child() {
+        let mut child = Command::new("cat").stdin(Stdio::piped()).spawn().expect("every system has cat");
+        let descriptor = process_descriptor(child.id());
+        if let Some(descriptor) = &descriptor {
+            assert!(!is_readable(descriptor.as_fd()));
+            kill_by_descriptor(descriptor.as_fd()).expect("the child is ours");
+        } else {
+            child.kill().expect("the child is ours");
+        }
+        wait_without_reaping(child.id()).expect("the child is ours");
+        wait_without_reaping(child.id()).expect("it was not reaped");
+        assert_eq!(child.wait().expect("it was not reaped").signal(), Some(libc::SIGKILL));
+        assert_eq!(wait_without_reaping(child.id()), Err(libc::ECHILD));
+        if let Some(descriptor) = descriptor {
+            assert!(is_readable(descriptor.as_fd()));
+            assert_eq!(kill_by_descriptor(descriptor.as_fd()), Err(libc::ESRCH));
+        }
+    }
+}
