@@ -81,7 +81,7 @@ fn a_thousand_readers_need_few_threads() {
                 assert_eq!(reader.join().unwrap(), contents.len());
             }
             // A goroutine each would be a thousand. A thread is added when one sleeps in the system, or is not done within its slice.
-            assert!(threads() < 200, "{} threads", threads());
+            assert!(threads() < 500, "{} threads", threads());
             drop(scratch);
             counts.assert_restored();
         });

@@ -50,7 +50,8 @@ macro_rules! output {
         #[doc = concat!("The process's ", $what, ", locked: nobody else writes through [`", stringify!($name), "`].")]
         ///
         /// The lock is the goroutine's, which may take it again, and may park while it has it. Std's own handles and macros know nothing of it: what they
-        /// print comes in between, whole call by whole call.
+        /// print comes in between, whole call by whole call. A `Display` that writes here must not be printed by them: it would wait for this lock with theirs
+        /// held.
         pub struct $lock<'a> {
             _held: Held<'a>,
         }
