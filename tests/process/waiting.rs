@@ -43,12 +43,14 @@ fn two_hundred_waits_need_few_threads() {
 fn many_children_are_started_at_a_time() {
     for procs in [2, 4] {
         with_procs(procs, || {
-            let counts = Counts::at_start();
+            let (counts, before) = (Counts::at_start(), threads());
             let children: Vec<_> =
                 (0..100).map(|code| spawn(move || shell(&format!("exit {code}")).status().unwrap())).collect();
             for (code, child) in children.into_iter().enumerate() {
                 assert_eq!(child.join().unwrap().code(), Some(code as i32));
             }
+            // The thread sleeps while a child is made; no more are made at a time than there are CPUs.
+            assert!(threads() < before + 50, "{before} threads became {}", threads());
             counts.assert_restored();
         });
     }
