@@ -38,18 +38,18 @@ const WORTH_SWEEPING: u64 = 4_096;
 const LONGEST_WAIT: i64 = 2_000_000_000;
 
 /// What a caretaker sleeps on: rung once, heard once.
-struct Bell {
+pub(crate) struct Bell {
     sleeper: AtomicPtr<G>,
     rung: AtomicBool,
 }
 
 impl Bell {
-    const fn new() -> Bell {
+    pub(crate) const fn new() -> Bell {
         Bell { sleeper: AtomicPtr::new(null_mut()), rung: AtomicBool::new(false) }
     }
 
     /// Wakes the sleeper, or keeps it from sleeping next time. The caller is inside, or sysmon.
-    fn ring(&self) {
+    pub(crate) fn ring(&self) {
         // SeqCst: this store, then the look at the sleeper; pairs with the opposite order in `commit`.
         self.rung.store(true, Ordering::SeqCst);
         if let Some(gp) = GPtr::from_raw(self.sleeper.swap(null_mut(), Ordering::SeqCst)) {
@@ -58,7 +58,7 @@ impl Bell {
     }
 
     /// Sleeps until rung; what was rung before counts.
-    fn listen(&'static self, reason: WaitReason) {
+    pub(crate) fn listen(&'static self, reason: WaitReason) {
         fn commit(gp: GPtr, bell: *mut ()) -> bool {
             // SAFETY: the argument is the `&'static Bell` of `listen`.
             let bell = unsafe { &*bell.cast::<Bell>() };

@@ -26,13 +26,14 @@
 //! 8  task runtime thread debug      spawn and join, control, the mirror of std::thread, looking inside
 //! 8  time context net future        what may start goroutines on the way, and what sleeps: timers, deadlines, sockets, futures
 //! 8  io fs process                  streams, files and child processes
+//! 8  signal                         what comes from outside, into channels and contexts
 //! 7  channel sync                   what blocks a goroutine
 //! 6  sysmon bgsweep                 the caretakers
 //! 5  proc                           the verbs of the scheduler
 //! 4  netpoll                        from the readiness of sockets to the goroutines that wait
 //! 3  gmp                            its nouns: G, M, P
 //! 2  coro                           stacks and the switch
-//! 1  base                           throw, locks, the TLS word, lists
+//! 1  base sigqueue                  throw, locks, the TLS word, lists; what signal handlers leave behind
 //! 0  os                             the operating system
 //! ```
 //!
@@ -52,6 +53,9 @@ mod platform;
 #[cfg_attr(not(unix), allow(dead_code, reason = "so do some of its functions"))]
 mod proc;
 mod rt0;
+#[cfg_attr(not(unix), allow(dead_code, reason = "there are no signals elsewhere"))]
+mod sigqueue;
+#[cfg_attr(not(unix), allow(dead_code, reason = "signals ask it for something"))]
 mod sysmon;
 mod task;
 
@@ -68,6 +72,8 @@ pub mod net;
 #[cfg(unix)]
 pub mod process;
 pub mod runtime;
+#[cfg(unix)]
+pub mod signal;
 pub mod sync;
 pub mod thread;
 pub mod time;

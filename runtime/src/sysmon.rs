@@ -8,18 +8,19 @@
 //!
 //! *Go:* `sysmon`, `retake`.
 
-use core::sync::atomic::{AtomicBool, AtomicI64, AtomicPtr, AtomicU32, Ordering};
+use core::sync::atomic::{AtomicI64, AtomicPtr, AtomicU8, AtomicU32, Ordering};
 
 use crate::base::env::DEBUG;
 use crate::base::lock::Lock;
-use crate::base::throw::fatal;
-use crate::bgsweep;
+use crate::base::throw::{CrashKind, crash, fatal};
+use crate::bgsweep::{self, Bell};
 use crate::gmp::claim::Claimed;
 use crate::gmp::p::PStatus;
 use crate::gmp::{GPtr, M, MPtr, PPtr, SCHED};
 use crate::os;
 use crate::proc::deadlock::Policy;
 use crate::proc::{boot, deadlock, goready, mstart, netwait, newproc, resize, timer, wake};
+use crate::sigqueue::QUEUE;
 
 const SHORTEST: i64 = 20_000;
 const LONGEST: i64 = 1_000_000;
@@ -35,7 +36,10 @@ const SUSPECT_AGAIN: i64 = 20_000_000;
 
 /// Upward hook of the tracer: prints a line for `GODEBUG=schedtrace`.
 static TRACE: AtomicPtr<()> = AtomicPtr::new(core::ptr::null_mut());
-static DUMP_WANTED: AtomicBool = AtomicBool::new(false);
+/// A [`DumpReason`], or 0.
+static DUMP_WANTED: AtomicU8 = AtomicU8::new(0);
+/// What the goroutine that delivers signals sleeps on. Sysmon rings it, because handlers may not.
+pub(crate) static DELIVERY: Bell = Bell::new();
 
 /// A change of GOMAXPROCS that a parked goroutine waits for.
 struct Resize {
@@ -65,9 +69,41 @@ pub(crate) fn request_resize(gp: GPtr, count: u32) -> bool {
     true
 }
 
+/// The signals that ask for a dump.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum DumpReason {
+    Quit = 1,
+    Ill,
+    Trap,
+    Bus,
+    Fpe,
+    Segv,
+    Stkflt,
+    Sys,
+}
+
+/// The first lines of dumps, in the order of [`DumpReason`], in the words of Go's runtime.
+const DUMP_HEADS: [&str; 8] = [
+    "SIGQUIT: quit",
+    "SIGILL: illegal instruction",
+    "SIGTRAP: trace trap",
+    "SIGBUS: bus error",
+    "SIGFPE: floating-point exception",
+    "SIGSEGV: segmentation violation",
+    "SIGSTKFLT: stack fault",
+    "SIGSYS: bad system call",
+];
+
 /// Asks for a dump of everything and exit status 2: what SIGQUIT does. Async-signal-safe.
-pub(crate) fn request_dump() {
-    DUMP_WANTED.store(true, Ordering::Relaxed);
+pub(crate) fn request_dump(reason: DumpReason) {
+    DUMP_WANTED.store(reason as u8, Ordering::Relaxed);
+    SCHED.sysmon_note.wake();
+}
+
+/// A handler has noted a signal. Async-signal-safe. If the wake-up meets sysmon between two naps it may be lost; then the look comes
+/// after the next one, within a millisecond, because a deep sleep begins with a look of its own.
+pub(crate) fn signal_noted() {
     SCHED.sysmon_note.wake();
 }
 
@@ -116,11 +152,14 @@ fn sysmon() -> ! {
 fn round(rounds: &mut Rounds) -> bool {
     let now = os::nanotime();
     timer::set_coarse(now);
-    if DUMP_WANTED.swap(false, Ordering::Relaxed) {
-        crate::base::throw::crash(crate::base::throw::CrashKind::Quit, format_args!("SIGQUIT: quit\n"));
+    if let Some(number) = DUMP_WANTED.load(Ordering::Relaxed).checked_sub(1) {
+        crash(CrashKind::Quit, format_args!("{}\n", DUMP_HEADS[usize::from(number)]));
     }
     if SCHED.exiting.load(Ordering::Relaxed) {
         return false;
+    }
+    if QUEUE.has_pending() {
+        DELIVERY.ring();
     }
     // A goroutine that waits for a resize is asleep, but not for good.
     if deadlock::confirm() && RESIZE.lock().is_none() {
@@ -152,7 +191,7 @@ fn deep_sleep(rounds: &mut Rounds) {
         return;
     }
     SCHED.sysmon_waits.store(true, Ordering::SeqCst);
-    if all_idle() && !DUMP_WANTED.load(Ordering::Relaxed) {
+    if all_idle() && DUMP_WANTED.load(Ordering::Relaxed) == 0 && !QUEUE.has_pending() {
         SCHED.sysmon_note.sleep_for(longest_sleep(rounds));
         SCHED.sysmon_note.clear();
     }

@@ -12,6 +12,7 @@
 
 mod channels;
 mod deadlocks;
+mod defaults;
 mod ends;
 mod inits;
 mod library;
@@ -21,6 +22,7 @@ mod order;
 mod overflow;
 mod panics;
 mod progress;
+mod signals;
 mod streams;
 mod threads;
 mod timers;
@@ -38,9 +40,10 @@ enum Program {
 /// The programs of one area.
 type Table = &'static [(&'static str, Program)];
 
-const AREAS: [Table; 15] = [
+const AREAS: [Table; 17] = [
     channels::PROGRAMS,
     deadlocks::PROGRAMS,
+    defaults::PROGRAMS,
     ends::PROGRAMS,
     inits::PROGRAMS,
     library::PROGRAMS,
@@ -50,6 +53,7 @@ const AREAS: [Table; 15] = [
     overflow::PROGRAMS,
     panics::PROGRAMS,
     progress::PROGRAMS,
+    signals::PROGRAMS,
     streams::PROGRAMS,
     threads::PROGRAMS,
     timers::PROGRAMS,

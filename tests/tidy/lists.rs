@@ -58,7 +58,7 @@ pub(crate) const CFG: &[(&str, &str)] = &[
     ("runtime/src/base/env.rs", "the affinity guard reports by default in debug builds"),
     ("runtime/src/coro/overflow.rs", "what a fault tells differs by platform"),
     ("runtime/src/coro/stack.rs", "corosensei asks for two more numbers on Windows"),
-    ("runtime/src/debug/quit.rs", "there is no SIGQUIT on Windows"),
+    ("runtime/src/debug/handlers.rs", "there are no signals on Windows"),
     ("runtime/src/sync/readers.rs", "debug builds report a goroutine that waits for itself"),
     ("runtime/src/netpoll/mod.rs", "which poller"),
     ("runtime/src/lib.rs", "what exists on Unix only"),
@@ -143,6 +143,6 @@ pub(crate) const UNSAFE: &[(&str, &str)] = &[
     ("runtime/src/debug/alloc.rs", "an allocator in front of another one"),
     ("runtime/src/time/after_func.rs", "takes the closure of a goroutine back that never ran"),
     ("runtime/src/debug/frames.rs", "captures on the stack of the thread"),
-    ("runtime/src/debug/quit.rs", "installs a signal handler"),
+    ("runtime/src/signal/defaults.rs", "a signal handler"),
     ("runtime/src/rt0/start.rs", "reads the thread-local word back through the M"),
 ];

@@ -93,6 +93,11 @@ impl CancelCauseFunc {
         end(&self.0.guard.node, ContextError::Canceled, Some(Cause::new(cause)));
     }
 
+    /// As [`CancelFunc::cancel`].
+    pub(crate) fn cancel_plainly(&self) {
+        self.0.cancel();
+    }
+
     /// As [`CancelFunc::detach`].
     pub fn detach(self) {
         self.0.detach();

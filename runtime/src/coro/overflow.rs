@@ -16,6 +16,9 @@
 
 pub(crate) use imp::{install, signal_frame_bytes};
 
+/// What the handler calls when a process has sent one of its signals; false: to be treated as if this handler were not there.
+pub(crate) type Sent = fn(signal: i32) -> bool;
+
 /// What the handler calls on an overflow: fault address, low and high end of the stack's slot, stack pointer.
 pub(crate) type Report = fn(fault_address: usize, stack_lo: usize, stack_hi: usize, sp: usize) -> !;
 
@@ -26,7 +29,7 @@ mod imp {
     use std::ptr;
     use std::sync::OnceLock;
 
-    use super::Report;
+    use super::{Report, Sent};
     use crate::coro::ranges::{self, Slot};
 
     /// A handler with SA_SIGINFO.
@@ -37,6 +40,7 @@ mod imp {
     /// The report, and what was in force before us, for each signal of its own.
     struct Installed {
         report: Report,
+        sent: Sent,
         old_segv: libc::sigaction,
         old_bus: libc::sigaction,
     }
@@ -46,11 +50,11 @@ mod imp {
     /// Puts the handler in force for SIGSEGV and SIGBUS. The second and later calls do nothing.
     ///
     /// Threads that run goroutines need a signal stack of their own: on the overflown one there is no room.
-    pub(crate) fn install(report: Report) {
+    pub(crate) fn install(report: Report, sent: Sent) {
         let (Some(old_segv), Some(old_bus)) = (current(libc::SIGSEGV), current(libc::SIGBUS)) else {
             return;
         };
-        if INSTALLED.set(Installed { report, old_segv, old_bus }).is_ok() {
+        if INSTALLED.set(Installed { report, sent, old_segv, old_bus }).is_ok() {
             put_in_force(libc::SIGSEGV);
             put_in_force(libc::SIGBUS);
         }
@@ -99,6 +103,8 @@ mod imp {
             if let Some(slot) = ranges::find(address).filter(|slot| is_overflow(slot, address, sp)) {
                 (installed.report)(address, slot.low, slot.high, sp);
             }
+        } else if (installed.sent)(signal) {
+            return;
         }
         let old = if signal == libc::SIGBUS { &installed.old_bus } else { &installed.old_segv };
         chain(old, signal, was_sent, info, context);
@@ -182,10 +188,10 @@ mod imp {
 
 #[cfg(not(unix))]
 mod imp {
-    use super::Report;
+    use super::{Report, Sent};
 
     /// Leaves overflows to the system's own report: they arrive there as an exception of the thread.
-    pub(crate) fn install(_report: Report) {}
+    pub(crate) fn install(_report: Report, _sent: Sent) {}
 
     /// No signals here.
     pub(crate) fn signal_frame_bytes() -> usize {

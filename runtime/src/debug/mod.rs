@@ -10,7 +10,7 @@ mod alloc;
 pub(crate) mod block;
 pub(crate) mod dump;
 pub(crate) mod frames;
-pub(crate) mod quit;
+pub(crate) mod handlers;
 pub(crate) mod schedtrace;
 
 pub use self::alloc::CountingAllocator;

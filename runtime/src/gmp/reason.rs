@@ -58,5 +58,6 @@ reasons! {
     ForceSweep = "force gc (idle)",
     SweepWait = "GC sweep wait",
     ScavengeWait = "GC scavenge wait",
+    SignalWait = "signal wait (idle)",
     ProcsUpdater = "GOMAXPROCS updater (idle)",
 }

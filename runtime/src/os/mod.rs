@@ -48,6 +48,9 @@ mod sockets;
 #[cfg(unix)]
 pub(crate) use sockets::*;
 
+#[cfg(unix)]
+pub(crate) mod signals;
+
 #[cfg(windows)]
 mod windows;
 #[cfg(windows)]

@@ -65,6 +65,15 @@ pub(crate) fn is_suspected() -> bool {
     SUSPECTED.load(Ordering::SeqCst)
 }
 
+/// Something that could have woken somebody is gone, and whoever took it away may be the last that runs.
+pub(crate) fn suspect_again() {
+    if policy() != Policy::Silent {
+        // SeqCst: as in `note_idle`.
+        SUSPECTED.store(true, Ordering::SeqCst);
+        wake::wake_sysmon();
+    }
+}
+
 fn all_asleep(shared: &Shared) -> bool {
     shared.nm == shared.midle.len() as u32 + shared.nmidle_locked
 }

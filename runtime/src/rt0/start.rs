@@ -16,7 +16,7 @@ use crate::base::throw::{print, set_crash_hook, throw};
 use crate::base::tls;
 use crate::bgsweep;
 use crate::coro::{self, StackClass};
-use crate::debug::{dump, schedtrace};
+use crate::debug::{dump, handlers, schedtrace};
 use crate::gmp::g::flag;
 use crate::gmp::{M, MPtr, SCHED};
 use crate::os;
@@ -123,9 +123,9 @@ fn apply(options: MainOptions) -> Option<u32> {
 
 /// What every kind of start installs once.
 pub(super) fn install_handlers() {
-    coro::overflow::install(report_overflow);
+    coro::overflow::install(report_overflow, handlers::fault_was_sent);
     panics::install_hook();
-    crate::debug::quit::install();
+    handlers::install();
     os::at_fork(foreign::mark_forked_child);
 }
 

@@ -19,7 +19,7 @@ use core::sync::atomic::{AtomicU32, Ordering};
 use std::panic::{self, PanicHookInfo};
 
 use crate::base::throw::{CrashKind, crash, print};
-use crate::debug::{block, frames};
+use crate::debug::{block, frames, handlers};
 use crate::gmp::g::flag;
 use crate::gmp::status::State;
 use crate::gmp::{GPtr, gslab, m};
@@ -43,6 +43,7 @@ const CANNOT_UNWIND: &str = "panic in a function that cannot unwind";
 pub(crate) fn install_hook() {
     let before = panic::take_hook();
     panic::set_hook(Box::new(move |info| {
+        handlers::look_at_panic(info);
         let Some(gp) = current_goroutine() else { return before(info) };
         gp.unset(flag::GOEXIT_UNWINDS);
         if gp.has(flag::JOINED) {

@@ -44,7 +44,7 @@ unsafe fn recurse(argument: *mut (), yielder: *const Yielder<()>) {
 #[test]
 fn an_overflow_is_reported_with_its_stack() {
     let Some(output) = in_child(module_path!(), "an_overflow_is_reported_with_its_stack", || {
-        overflow::install(report);
+        overflow::install(report, |_| false);
         os::install_signal_stack();
         let stack = allocate(StackClass::DEFAULT).expect("a stack");
         // SAFETY: `recurse` accepts a null pointer and ends the process instead of returning.
@@ -62,7 +62,7 @@ fn an_overflow_is_reported_with_its_stack() {
 #[test]
 fn a_wild_pointer_into_a_guard_is_not_an_overflow() {
     let Some(output) = in_child(module_path!(), "a_wild_pointer_into_a_guard_is_not_an_overflow", || {
-        overflow::install(report);
+        overflow::install(report, |_| false);
         poke(allocate(StackClass::DEFAULT).expect("a stack").usable_low() - 1);
     }) else {
         return;
@@ -73,7 +73,7 @@ fn a_wild_pointer_into_a_guard_is_not_an_overflow() {
 #[test]
 fn a_thread_that_overflows_still_gets_the_report_of_std() {
     let Some(output) = in_child(module_path!(), "a_thread_that_overflows_still_gets_the_report_of_std", || {
-        overflow::install(report);
+        overflow::install(report, |_| false);
         let run = || {
             // SAFETY: with a pointer that is not null `recurse` ignores its yielder.
             unsafe { recurse(ptr::dangling_mut(), ptr::null()) }
@@ -112,7 +112,7 @@ extern "C" fn info_handler(signal: c_int, info: *mut libc::siginfo_t, _context: 
 fn other_faults_reach_the_plain_handler_before() {
     let output = in_child(module_path!(), "other_faults_reach_the_plain_handler_before", || {
         set_handler(plain_handler as extern "C" fn(c_int) as usize, 0);
-        overflow::install(report);
+        overflow::install(report, |_| false);
         poke(5);
     });
     assert!(output.is_none_or(|output| output.status.code() == Some(40 + libc::SIGSEGV)));
@@ -123,7 +123,7 @@ fn other_faults_reach_the_info_handler_before_with_their_address() {
     let output = in_child(module_path!(), "other_faults_reach_the_info_handler_before_with_their_address", || {
         let handler: extern "C" fn(c_int, *mut libc::siginfo_t, *mut c_void) = info_handler;
         set_handler(handler as usize, libc::SA_SIGINFO);
-        overflow::install(report);
+        overflow::install(report, |_| false);
         poke(5);
     });
     assert!(output.is_none_or(|output| output.status.code() == Some(65 + libc::SIGSEGV)));
@@ -133,7 +133,7 @@ fn other_faults_reach_the_info_handler_before_with_their_address() {
 fn other_faults_end_the_process_by_default() {
     let output = in_child(module_path!(), "other_faults_end_the_process_by_default", || {
         set_handler(libc::SIG_DFL, 0);
-        overflow::install(report);
+        overflow::install(report, |_| false);
         poke(5);
     });
     assert!(output.is_none_or(|output| output.status.signal() == Some(libc::SIGSEGV)));
@@ -143,7 +143,7 @@ fn other_faults_end_the_process_by_default() {
 fn other_faults_end_the_process_although_the_signal_is_ignored() {
     let output = in_child(module_path!(), "other_faults_end_the_process_although_the_signal_is_ignored", || {
         set_handler(libc::SIG_IGN, 0);
-        overflow::install(report);
+        overflow::install(report, |_| false);
         poke(5);
     });
     assert!(output.is_none_or(|output| output.status.signal() == Some(libc::SIGSEGV)));
@@ -153,7 +153,7 @@ fn other_faults_end_the_process_although_the_signal_is_ignored() {
 fn a_sent_signal_does_what_it_did_before() {
     let output = in_child(module_path!(), "a_sent_signal_does_what_it_did_before", || {
         set_handler(libc::SIG_DFL, 0);
-        overflow::install(report);
+        overflow::install(report, |_| false);
         // SAFETY: raise has no preconditions.
         unsafe { libc::raise(libc::SIGSEGV) };
         os::exit_now(0);
@@ -165,7 +165,7 @@ fn a_sent_signal_does_what_it_did_before() {
 fn an_ignored_sent_signal_stays_ignored() {
     let output = in_child(module_path!(), "an_ignored_sent_signal_stays_ignored", || {
         set_handler(libc::SIG_IGN, 0);
-        overflow::install(report);
+        overflow::install(report, |_| false);
         // SAFETY: raise has no preconditions.
         unsafe { libc::raise(libc::SIGSEGV) };
         os::exit_now(7);
