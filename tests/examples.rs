@@ -194,6 +194,12 @@ fn tcp_echo() {
 }
 
 #[test]
+fn graceful() {
+    let lines = "told to stop: terminated signal received\n3 requests were answered in full\n";
+    assert_prints(&example("graceful", &[]), lines);
+}
+
+#[test]
 fn deadlock() {
     let out = example("deadlock", &[]);
     assert_eq!(out.stdout, "waiting\n");

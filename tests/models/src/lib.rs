@@ -1,7 +1,7 @@
 //! Models of goruntime's lock-free protocols: the runtime's own files, compiled against loom's atomics.
 //!
 //! *What.* `#[path]` takes the run queue, the claim protocol, the status word, the note, the words of the reader-writer lock, the
-//! semaphore, the permit and the poller, the lock and the waiters of channels, and the body of the select from `runtime/src` as they are. What
+//! semaphore, the permit, the poller and signals, the lock and the waiters of channels, and the body of the select from `runtime/src` as they are. What
 //! they stand on is replaced: `base::shim` by loom's types with a ring of four slots, `gmp::barrier` by two `SeqCst` fences, the
 //! futex of `os` by a table under a lock. Each test is one scenario; loom runs all its interleavings up to two preemptions.
 //! `LOOM_MAX_PREEMPTIONS=3 cargo test --release -p goruntime-models` looks deeper (half a minute).
@@ -100,6 +100,10 @@ mod netpoll {
     pub(crate) mod word;
 }
 
+#[path = "../../../runtime/src/sigqueue.rs"]
+#[allow(dead_code, reason = "a model uses a part of each file")]
+mod sigqueue;
+
 mod cancel_model;
 mod claim_model;
 mod netpoll_model;
@@ -111,6 +115,7 @@ mod runq_model;
 mod rw_model;
 mod select_model;
 mod select_world;
+mod signal_model;
 mod task_model;
 
 /// Runs `scenario` in all interleavings with at most two preemptions, or as many as `LOOM_MAX_PREEMPTIONS` says.
