@@ -58,8 +58,8 @@ impl World {
     }
 }
 
-/// Fails without either of the fences, if `forget` does not wait, if it waits with Relaxed or `note` counts itself out with Relaxed, and if
-/// `stop` does not deliver what is left.
+/// Fails without either of the fences, if `forget` does not wait, and if `stop` does not deliver what is left. The Acquire and the Release of `noting` it
+/// cannot judge: what they order ends in a `swap`, and loom lets that see every mark that was made before it runs.
 #[test]
 fn a_signal_beside_a_stop_is_delivered_or_refused() {
     explore(|| {
