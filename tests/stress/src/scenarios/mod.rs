@@ -16,6 +16,7 @@ mod net;
 mod park;
 mod plain;
 mod selects;
+mod signals;
 mod spawn;
 mod streams;
 mod threads;
@@ -103,6 +104,7 @@ pub(crate) const ALL: &[Scenario] = &[
     Scenario { name: "streams", run: streams::streams },
     Scenario { name: "children", run: streams::children },
     Scenario { name: "files", run: streams::files },
+    Scenario { name: "listeners", run: signals::listeners },
     Scenario { name: "blocking", run: load::blocking },
     Scenario { name: "hogs", run: load::hogs },
     Scenario { name: "resize", run: load::resize },
