@@ -74,6 +74,30 @@ fn hup_int_and_term_end_a_program_by_the_signal() {
     }
 }
 
+/// The command as the first process of a container, if containers can be made here.
+fn as_first_process(command: &Command) -> Option<Command> {
+    let unshare = || {
+        let mut unshare = Command::new("unshare");
+        unshare.args(["--user", "--map-root-user", "--pid", "--fork", "--kill-child"]);
+        unshare
+    };
+    if !unshare().arg("true").output().is_ok_and(|out| out.status.success()) {
+        println!("skipped: no containers");
+        return None;
+    }
+    let mut first = unshare();
+    first.arg(command.get_program()).args(command.get_args());
+    Some(first)
+}
+
+#[test]
+fn the_first_process_of_a_container_is_ended_by_signals_too() {
+    let Some(mut raises) = as_first_process(&about("sig_raise", &[TERM])) else { return };
+    assert_eq!(run(&mut raises).status.code(), Some(128 + TERM));
+    let listens = run(as_first_process(&about("sig_undo", &[INT])).expect("it works").env("UNDO", "stop"));
+    assert_eq!((listens.stdout.as_str(), listens.status.code()), ("SIGINT\n", Some(128 + INT)), "{listens:#?}");
+}
+
 #[test]
 fn what_is_ignored_at_the_start_stays_ignored() {
     let running = start(&mut with_ignored("HUP INT", &program("sig_wait")));

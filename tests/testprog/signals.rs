@@ -27,6 +27,7 @@ use crate::Program::{Body, Plain};
 use crate::Table;
 
 pub(crate) const PROGRAMS: Table = &[
+    ("sig_raise", Body(|| arguments().into_iter().for_each(|signal| raise(signal).unwrap()))),
     ("sig_print", Body(print)),
     ("sig_print_library", Plain(print)),
     ("sig_all", Body(all)),

@@ -158,6 +158,11 @@ pub(crate) fn more_without_effect() -> impl Iterator<Item = i32> {
     }
 }
 
+/// Whether this is the first process of a system, or of a container.
+pub(crate) fn is_first_process() -> bool {
+    std::process::id() == 1
+}
+
 /// Sends a signal to this process.
 pub(crate) fn send_to_process(signal: i32) -> io::Result<()> {
     // SAFETY: the call takes no pointers.

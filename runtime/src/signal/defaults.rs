@@ -41,10 +41,14 @@ static RAISES: AtomicUsize = AtomicUsize::new(0);
 static IGNORED: AtomicUsize = AtomicUsize::new(0);
 /// Signals whose dump is this runtime's: those for which `base` was installed at the start.
 static DUMPS: AtomicUsize = AtomicUsize::new(0);
+/// Signals that end a first process: those of [`END`] that were not ignored at the start.
+static ENDS: AtomicUsize = AtomicUsize::new(0);
 
 /// The signals that ask for a dump in every program, and those that do in one with the attribute.
 const DUMPS_ALWAYS: &[Signal] = &[Signal::QUIT];
 const DUMPS_IN_PROGRAMS: &[Signal] = &[Signal::ILL, Signal::TRAP, Signal::FPE, Signal::SYS];
+/// Signals that end a program. The kernel takes no default action on the first process of a container, so there it takes a handler.
+const END: &[Signal] = &[Signal::HUP, Signal::INT, Signal::TERM];
 /// Signals without effect in a program with the attribute, in addition to those that the system ignores by default, and to real-time signals.
 const WITHOUT_EFFECT: &[Signal] =
     &[Signal::USR1, Signal::USR2, Signal::ALRM, Signal::IO, Signal::XCPU, Signal::XFSZ, Signal::VTALRM, Signal::PROF];
@@ -56,6 +60,9 @@ pub(crate) fn install() {
         return;
     }
     DUMPS_IN_PROGRAMS.iter().map(|signal| signal.as_raw()).chain(os::MORE_DUMPS.iter().copied()).for_each(dump_on);
+    if os::is_first_process() {
+        END.iter().map(|signal| signal.as_raw()).for_each(end_on);
+    }
     let quiet = WITHOUT_EFFECT.iter().map(|signal| signal.as_raw());
     quiet.chain(os::more_without_effect()).for_each(|signal| _ = put_in_force(signal));
     // Std has it ignored at the start; if the program was built to leave it alone, so does this.
@@ -69,6 +76,14 @@ fn dump_on(signal: i32) {
     DUMPS.fetch_or(bit(signal), Ordering::Relaxed);
     if !put_in_force(signal) {
         DUMPS.fetch_and(!bit(signal), Ordering::Relaxed);
+    }
+}
+
+fn end_on(signal: i32) {
+    if Disposition::of(signal).is_ok_and(|now| now.is_default()) {
+        // Before the handler is in force, so that it finds the bit.
+        ENDS.fetch_or(bit(signal), Ordering::Relaxed);
+        put_in_force(signal);
     }
 }
 
@@ -116,6 +131,8 @@ fn unwanted(signal: i32, is_fault: bool) {
     if RAISES.load(Ordering::Relaxed) & bit(signal) != 0 {
         // HD3. It cannot fail: the signal exists, and so does the process.
         let _ = os::send_to_process(signal);
+    } else if ENDS.load(Ordering::Relaxed) & bit(signal) != 0 {
+        os::die(signal);
     } else if DUMPS.load(Ordering::Relaxed) & bit(signal) != 0 {
         if is_fault {
             // The program itself did it: as in every Rust program it dies on the spot, for whoever reads core dumps.

@@ -25,7 +25,7 @@
 //!
 //! | signal | with `#[goruntime::main]` | without: library mode |
 //! |---|---|---|
-//! | `HUP` `INT` `TERM` | the process dies by it; `HUP` and `INT` stay ignored if they were at the start (`nohup`) | the program's affair |
+//! | `HUP` `INT` `TERM` | the process dies by it; `HUP` and `INT` stay ignored if they were at the start (`nohup`). The first process of a container, which no signal kills, exits with 129, 130 or 143 | the program's affair |
 //! | `QUIT` | every goroutine is listed, exit status 2; also if it was ignored at the start | the same, unless the program handles it |
 //! | `ILL` `TRAP` `FPE` `SEGV` `BUS` `SYS` `STKFLT`, sent by a process | every goroutine is listed, exit status 2 | the program's affair |
 //! | the same, caused by an instruction | the process dies by it, as in every Rust program; a stack overflow is reported | the program's affair |
