@@ -81,7 +81,7 @@ impl fmt::Debug for CancelFunc {
 /// As [`CancelFunc`], with a cause. Dropping the last clone cancels without one.
 #[derive(Clone, Debug)]
 #[must_use = "the context is cancelled when this is dropped"]
-pub struct CancelCauseFunc(pub(super) CancelFunc);
+pub struct CancelCauseFunc(pub(crate) CancelFunc);
 
 impl CancelCauseFunc {
     /// Cancels the context and everything made from it, with `cause`: an error or a text. The first cause stays.
@@ -91,11 +91,6 @@ impl CancelCauseFunc {
     /// As [`CancelFunc::cancel`].
     pub fn cancel(&self, cause: impl Into<Box<dyn Error + Send + Sync>>) {
         end(&self.0.guard.node, ContextError::Canceled, Some(Cause::new(cause)));
-    }
-
-    /// As [`CancelFunc::cancel`].
-    pub(crate) fn cancel_plainly(&self) {
-        self.0.cancel();
     }
 
     /// As [`CancelFunc::detach`].

@@ -82,7 +82,7 @@ impl Drop for StopHandle {
             table().remove(|target| matches!(target, Target::Context(number, _) if *number == self.number));
         fired.carry_out();
         drop(target);
-        self.cancel.cancel_plainly();
+        self.cancel.0.cancel();
     }
 }
 
