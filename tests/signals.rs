@@ -440,10 +440,10 @@ fn who_listens_for_sigpipe_gets_it_and_the_error() {
 
 #[test]
 fn a_program_in_a_pipe_ends_when_its_reader_does() {
-    let inner = program("hog_sleeper");
+    let inner = program("sig_pipe_endless");
     let out = run(Command::new("bash")
         .args(["-c", "\"$@\" | head -n 1; echo ${PIPESTATUS[0]}", "bash"])
         .arg(inner.get_program())
         .args(inner.get_args()));
-    assert_eq!((out.stdout.as_str(), out.stderr.as_str()), ("tick 0\n141\n", ""));
+    assert_eq!((out.stdout.as_str(), out.stderr.as_str()), ("line 0\n141\n", ""));
 }
