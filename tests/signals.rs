@@ -214,6 +214,13 @@ fn a_signal_comes_through_the_channel_and_has_no_other_effect() {
 }
 
 #[test]
+fn init_functions_may_listen() {
+    for name in ["sig_init", "sig_init_library"] {
+        assert_prints(&run_program(name, &[]), "Ok(SIGUSR1) Ok(SIGUSR2)\n");
+    }
+}
+
+#[test]
 fn none_named_is_all_that_can_be_caught() {
     let mut running = start(&mut program("sig_all"));
     for name in ["HUP", "INT", "QUIT", "TRAP", "USR1", "PIPE", "TSTP", "TTOU", "PROF", "64", "TERM"] {

@@ -57,6 +57,7 @@ fn by_name() -> Result<(), String> {
             SEEN.lock().expect("nobody panics").push("init on the main thread".to_owned());
         }
         "init_locks" => lock_os_thread(),
+        "sig_init" | "sig_init_library" => crate::signals::listen_in_an_init(),
         _ => {}
     }
     Ok(())

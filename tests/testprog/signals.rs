@@ -12,6 +12,7 @@
 
 use std::io::{self, Read, Write};
 use std::process::{Command, exit};
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
@@ -30,6 +31,8 @@ pub(crate) const PROGRAMS: Table = &[
     ("sig_raise", Body(|| arguments().into_iter().for_each(|signal| raise(signal).unwrap()))),
     ("sig_print", Body(print)),
     ("sig_print_library", Plain(print)),
+    ("sig_init", Body(init)),
+    ("sig_init_library", Plain(init)),
     ("sig_all", Body(all)),
     ("sig_undo", Body(undo)),
     ("sig_undo_library", Plain(undo)),
@@ -77,6 +80,22 @@ fn print() {
             break;
         }
     }
+}
+
+static OF_INIT: Mutex<Option<Receiver<Signal>>> = Mutex::new(None);
+
+/// An init function listens. In a library it runs while the first use of the runtime waits, which is to listen, too.
+pub(crate) fn listen_in_an_init() {
+    let (_tx, rx) = listen(1, &[Signal::USR1]);
+    *OF_INIT.lock().unwrap() = Some(rx);
+}
+
+fn init() {
+    let (_tx, rx) = listen(1, &[Signal::USR2]);
+    raise(Signal::USR1).unwrap();
+    raise(Signal::USR2).unwrap();
+    let of_init = OF_INIT.lock().unwrap().take().unwrap();
+    println!("{:?} {:?}", of_init.recv(), rx.recv());
 }
 
 /// Gets everything that can be caught.

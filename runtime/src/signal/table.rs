@@ -19,7 +19,7 @@ use crate::channel::Sender;
 use crate::context::CancelCauseFunc;
 use crate::gmp::{SCHED, WaitReason};
 use crate::os::signals::{self as os, Disposition};
-use crate::proc::deadlock;
+use crate::proc::{deadlock, enter};
 use crate::signal::context::SignalReceived;
 use crate::signal::defaults;
 use crate::signal::name::{Signal, SignalError};
@@ -77,6 +77,8 @@ pub(super) struct Fired(Vec<(CancelCauseFunc, Signal)>);
 
 /// Locks the table.
 pub(super) fn table() -> MutexGuard<'static, Table> {
+    // In a library this may start the runtime, which runs the program's init functions; they may listen for signals, too.
+    drop(enter());
     TABLE.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -318,5 +320,83 @@ impl Target {
             (Target::Context(mine, _), Target::Context(others, _)) => mine == others,
             _ => false,
         }
+    }
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use core::sync::atomic::AtomicU32;
+
+    use super::*;
+    use crate::channel::bounded;
+    use crate::signal::{notify, raise, reset, stop};
+
+    /// Signals that no other test of this process touches.
+    const SHARED: i32 = 20 + 31;
+    const LATER: i32 = 21 + 31;
+    const HANDLED: i32 = 22 + 31;
+
+    fn real_time(number: i32) -> Signal {
+        Signal::from_raw(number).expect("a real-time signal")
+    }
+
+    /// Another crate registers for a signal.
+    fn register(signal: i32, count: &'static AtomicU32) {
+        // SAFETY: the action changes a number, which a handler may.
+        let registered =
+            unsafe { signal_hook_registry::register(signal, || _ = count.fetch_add(1, Ordering::Relaxed)) };
+        registered.expect("a signal that can be caught");
+    }
+
+    #[test]
+    fn who_has_registered_before_keeps_the_signal_throughout() {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        register(SHARED, &COUNT);
+        let (tx, rx) = bounded(1);
+        for round in 1..=3 {
+            notify(&tx, &[real_time(SHARED)]).expect("it can be caught");
+            raise(real_time(SHARED)).expect("it exists");
+            assert_eq!((rx.recv(), COUNT.load(Ordering::Relaxed)), (Ok(real_time(SHARED)), 2 * round - 1));
+            stop(&tx);
+            // By default this ends the process.
+            raise(real_time(SHARED)).expect("it exists");
+            assert_eq!((rx.try_recv().is_err(), COUNT.load(Ordering::Relaxed)), (true, 2 * round));
+        }
+    }
+
+    #[test]
+    fn who_registers_later_gets_the_signal_as_well() {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let (tx, rx) = bounded(1);
+        notify(&tx, &[real_time(LATER)]).expect("it can be caught");
+        register(LATER, &COUNT);
+        raise(real_time(LATER)).expect("it exists");
+        assert_eq!((rx.recv(), COUNT.load(Ordering::Relaxed)), (Ok(real_time(LATER)), 1));
+        reset(&[real_time(LATER)]).expect("it can be caught");
+        assert!(Disposition::of(LATER).expect("it exists").is_default());
+    }
+
+    #[test]
+    fn a_handler_that_was_there_before_is_called_before_during_and_after() {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        extern "C" fn handler(_: i32, _: *mut libc::siginfo_t, _: *mut core::ffi::c_void) {
+            COUNT.fetch_add(1, Ordering::Relaxed);
+        }
+        Disposition::handler(handler).set(HANDLED).expect("it exists");
+        let (tx, rx) = bounded(1);
+        for round in 1..=3 {
+            raise(real_time(HANDLED)).expect("it exists");
+            notify(&tx, &[real_time(HANDLED)]).expect("it can be caught");
+            raise(real_time(HANDLED)).expect("it exists");
+            assert_eq!((rx.recv(), COUNT.load(Ordering::Relaxed)), (Ok(real_time(HANDLED)), 3 * round - 1));
+            stop(&tx);
+            raise(real_time(HANDLED)).expect("it exists");
+            assert_eq!((rx.try_recv().is_err(), COUNT.load(Ordering::Relaxed)), (true, 3 * round));
+        }
+        crate::signal::ignore(&[real_time(HANDLED)]).expect("it can be caught");
+        raise(real_time(HANDLED)).expect("it exists");
+        reset(&[real_time(HANDLED)]).expect("it can be caught");
+        raise(real_time(HANDLED)).expect("it exists");
+        assert_eq!(COUNT.load(Ordering::Relaxed), 10);
     }
 }
