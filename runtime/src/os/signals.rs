@@ -68,6 +68,10 @@ impl Disposition {
         self.0.sa_sigaction == libc::SIG_IGN
     }
 
+    pub(crate) fn is_handler(&self) -> bool {
+        !self.is_default() && !self.is_ignore()
+    }
+
     /// Whether both have the same handler, or none of the same kind.
     pub(crate) fn is_like(&self, other: &Disposition) -> bool {
         self.0.sa_sigaction == other.0.sa_sigaction

@@ -91,12 +91,11 @@ fn end_on(signal: i32) {
 /// INT, which are to stay ignored then, are not installed here.
 fn put_in_force(signal: i32) -> bool {
     let Ok(before) = Disposition::handler(base).set(signal) else { return false };
-    let is_free = before.is_default() || before.is_ignore();
-    if !is_free {
+    if before.is_handler() {
         // It is what was in force a moment ago, so it can be put back.
         let _ = before.set(signal);
     }
-    is_free
+    !before.is_handler()
 }
 
 /// See the table in the head.

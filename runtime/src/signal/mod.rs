@@ -215,8 +215,8 @@ pub fn reset(signals: &[Signal]) -> Result<(), SignalError> {
 pub fn ignore(signals: &[Signal]) -> Result<(), SignalError> {
     let mask = Signal::set(signals)?;
     let mut table = table();
-    let (targets, fired) = table.remove_signals(mask);
     let result = table.ignore(mask);
+    let (targets, fired) = table.remove_signals(mask);
     drop(table);
     fired.carry_out();
     drop(targets);

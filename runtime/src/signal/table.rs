@@ -226,7 +226,7 @@ impl Table {
         QUEUE.forget(mask);
     }
 
-    /// Has signals ignored, which nobody wants.
+    /// Has signals ignored. Whoever wants them is removed afterwards, so that none has its default effect in between.
     pub(super) fn ignore(&mut self, mask: Mask) -> Result<(), SignalError> {
         signals(mask).try_for_each(|signal| {
             let state = self.state(signal);
@@ -234,7 +234,9 @@ impl Table {
             // A child would vanish without a trace if this one were ignored, and std waits for it. The default has no effect either.
             let nothing = if signal == libc::SIGCHLD { Disposition::default_action() } else { Disposition::ignore() };
             let before = nothing.set(signal).map_err(failed)?;
-            state.home.get_or_insert(before);
+            if state.now == Now::Home && state.caught.is_none() {
+                state.home = Some(before);
+            }
             state.now = Now::Ignored;
             defaults::set_ignored(bit(signal), true);
             Ok(())
@@ -269,12 +271,17 @@ impl State {
     fn register(&mut self, signal: i32) -> Result<(), SignalError> {
         let failed = |error| SignalError::system(Signal::known(signal), error);
         let now = Disposition::of(signal).map_err(failed)?;
-        let home = *self.home.get_or_insert(now);
+        // What was in force before it was ignored here, or what is in force now, which others may have changed meanwhile.
+        let home = self.home.filter(|_| self.now == Now::Ignored).unwrap_or(now);
+        self.home = Some(home);
         if home.is_default() {
             defaults::goes_back_to_default(bit(signal));
         }
-        let has_handler = !now.is_default() && !now.is_ignore();
-        let registered = defaults::begin_registration(signal, has_handler)
+        if home.is_handler() {
+            // So that the registry finds it, and calls it.
+            home.set(signal).map_err(failed)?;
+        }
+        let registered = defaults::begin_registration(signal, home.is_handler())
             .and_then(|()| os::register(signal, defaults::action))
             .and_then(|()| Disposition::of(signal));
         // The registry installs its handler once. If somebody has replaced it past the registry since, it is still not in force.
@@ -298,8 +305,7 @@ impl State {
     /// Puts in force what was at first. A handler stays behind the registry's, which calls it.
     fn go_home(&mut self, signal: i32) {
         let Some(home) = self.home else { return };
-        let has_handler = !home.is_default() && !home.is_ignore();
-        let target = self.caught.filter(|_| has_handler).unwrap_or(home);
+        let target = self.caught.filter(|_| home.is_handler()).unwrap_or(home);
         let is_ours = Disposition::of(signal).is_ok_and(|now| match self.now {
             Now::Caught => self.caught.is_some_and(|caught| caught.is_like(&now)),
             Now::Ignored | Now::Home => true,
@@ -329,12 +335,13 @@ mod tests {
 
     use super::*;
     use crate::channel::bounded;
-    use crate::signal::{notify, raise, reset, stop};
+    use crate::signal::{ignore, notify, raise, reset, stop};
 
     /// Signals that no other test of this process touches.
     const SHARED: i32 = 20 + 31;
     const LATER: i32 = 21 + 31;
     const HANDLED: i32 = 22 + 31;
+    const IGNORED_FIRST: i32 = 23 + 31;
 
     fn real_time(number: i32) -> Signal {
         Signal::from_raw(number).expect("a real-time signal")
@@ -393,10 +400,39 @@ mod tests {
             raise(real_time(HANDLED)).expect("it exists");
             assert_eq!((rx.try_recv().is_err(), COUNT.load(Ordering::Relaxed)), (true, 3 * round));
         }
-        crate::signal::ignore(&[real_time(HANDLED)]).expect("it can be caught");
+        ignore(&[real_time(HANDLED)]).expect("it can be caught");
         raise(real_time(HANDLED)).expect("it exists");
         reset(&[real_time(HANDLED)]).expect("it can be caught");
         raise(real_time(HANDLED)).expect("it exists");
         assert_eq!(COUNT.load(Ordering::Relaxed), 10);
+    }
+
+    #[test]
+    fn a_handler_is_called_again_when_a_signal_is_no_longer_ignored() {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        extern "C" fn handler(_: i32, _: *mut libc::siginfo_t, _: *mut core::ffi::c_void) {
+            COUNT.fetch_add(1, Ordering::Relaxed);
+        }
+        let signal = real_time(IGNORED_FIRST);
+        // Ignored and reset while there was none.
+        ignore(&[signal]).expect("it can be caught");
+        reset(&[signal]).expect("it can be caught");
+        Disposition::handler(handler).set(IGNORED_FIRST).expect("it exists");
+        let (tx, rx) = bounded(1);
+        let mut counts = Vec::new();
+        let mut raise_and_count = || {
+            raise(signal).expect("it exists");
+            counts.push(COUNT.load(Ordering::Relaxed));
+        };
+        ignore(&[signal]).expect("it can be caught");
+        raise_and_count();
+        notify(&tx, &[signal]).expect("it can be caught");
+        raise_and_count();
+        assert_eq!(rx.recv(), Ok(signal));
+        ignore(&[signal]).expect("it can be caught");
+        raise_and_count();
+        reset(&[signal]).expect("it can be caught");
+        raise_and_count();
+        assert_eq!((counts.as_slice(), rx.try_recv().is_err()), (&[0, 1, 1, 2][..], true));
     }
 }
