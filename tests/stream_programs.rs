@@ -186,9 +186,9 @@ fn plain_programs_may_use_files_pipes_and_children() {
     assert_prints(&run_program("streams_plain", &[]), "child\nplain\n");
 }
 
-/// Whoever reads the output goes away: writing fails as in std, and the rest goes on.
+/// Whoever reads the output goes away, and SIGPIPE is ignored: writing fails as in std, and the rest goes on.
 #[test]
-fn output_that_nobody_reads_is_an_error() {
+fn output_that_nobody_reads_is_an_error_for_who_ignores_sigpipe() {
     let mut command = program("streams_unread");
     let mut child =
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it exists");

@@ -29,6 +29,7 @@ pub(crate) const PROGRAMS: Table = &[
     ("sig_pipe_write", Body(pipe_write)),
     ("sig_pipe_others", Body(pipe_others)),
     ("sig_pipe_wanted", Body(pipe_wanted)),
+    ("sig_pipe_write_io", Body(pipe_write_io)),
     ("sig_pipe_endless", Body(pipe_endless)),
     ("sig_pipe_print_library", Plain(pipe_print)),
     ("sig_fault_ill", Body(illegal)),
@@ -114,6 +115,14 @@ fn pipe_print_error() {
 fn pipe_write() {
     until_broken();
     let mut out = io::stdout();
+    let kind = out.write_all(b"nobody reads this\n").and_then(|()| out.flush()).unwrap_err().kind();
+    exit(if kind == ErrorKind::BrokenPipe { 8 } else { 9 });
+}
+
+/// The same through `goruntime::io`.
+fn pipe_write_io() {
+    until_broken();
+    let mut out = goruntime::io::stdout();
     let kind = out.write_all(b"nobody reads this\n").and_then(|()| out.flush()).unwrap_err().kind();
     exit(if kind == ErrorKind::BrokenPipe { 8 } else { 9 });
 }
