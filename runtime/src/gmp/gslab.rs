@@ -3,7 +3,8 @@
 //! *Why here.* Floor 3: memory of the nouns; when to sweep is decided in `bgsweep`.
 //!
 //! *Invariants.* A1. A slab is never unmapped (G1). A2. A dead G is in exactly one place: a P's free list, the central list, or a page in
-//! `empty_pages`, where it is all-zero memory. A3. Only pages whose every G is dead and on the central list are discarded.
+//! `empty_pages`, where it is as `discard` leaves it: all-zero, or as it was. A3. Only pages whose every G is dead and on the central list are discarded. A4. A
+//! page is one of the system's: it discards no less at a time.
 //!
 //! *Locks.* `CENTRAL`, a leaf.
 //!
@@ -20,9 +21,6 @@ use crate::os;
 
 const SLAB_BYTES: usize = 1 << 20;
 const SLAB_GS: usize = SLAB_BYTES / size_of::<G>();
-const PAGE_BYTES: usize = 4096;
-const PAGE_GS: usize = PAGE_BYTES / size_of::<G>();
-const SLAB_PAGES: usize = SLAB_BYTES / PAGE_BYTES;
 /// Enough for 128 million goroutines.
 const MAX_SLABS: usize = 32 << 10;
 /// Gs that move between a P and the central list at a time.
@@ -31,11 +29,38 @@ pub(crate) const BATCH: usize = 32;
 static SLABS: [AtomicPtr<G>; MAX_SLABS] = [const { AtomicPtr::new(null_mut()) }; MAX_SLABS];
 static SLAB_COUNT: AtomicUsize = AtomicUsize::new(0);
 
+/// How slabs are cut into pages (A4).
+#[derive(Clone, Copy)]
+struct Pages {
+    bytes: usize,
+}
+
+impl Pages {
+    fn of_system() -> Pages {
+        Pages { bytes: os::page_size() }
+    }
+
+    /// Gs in a page.
+    fn gs(self) -> usize {
+        self.bytes / size_of::<G>()
+    }
+
+    /// Pages in a slab.
+    fn in_slab(self) -> usize {
+        SLAB_BYTES / self.bytes
+    }
+
+    /// The slab of a page, and the page's place in it.
+    fn place(self, page: u32) -> (usize, usize) {
+        (page as usize / self.in_slab(), page as usize % self.in_slab())
+    }
+}
+
 struct Central {
     free: GList,
     /// Gs of the newest slab that were handed out.
     used: usize,
-    /// Page numbers (slab * SLAB_PAGES + page) whose memory is with the system.
+    /// Page numbers (slab number times pages in a slab, plus the page's place) whose memory is with the system.
     empty_pages: MapVec<u32>,
 }
 
@@ -53,8 +78,9 @@ pub(crate) fn refill(to: &mut GList) {
         return;
     }
     if let Some(page) = central.empty_pages.pop() {
-        let slab = SLABS[page as usize / SLAB_PAGES].load(Ordering::Relaxed);
-        add(to, slab, (page as usize % SLAB_PAGES) * PAGE_GS, PAGE_GS);
+        let pages = Pages::of_system();
+        let (slab, place) = pages.place(page);
+        add(to, SLABS[slab].load(Ordering::Relaxed), place * pages.gs(), pages.gs());
         return;
     }
     if central.used == SLAB_GS {
@@ -116,8 +142,11 @@ pub(crate) fn for_each(mut visit: impl FnMut(GPtr)) {
 /// Bytes of address space that Gs occupy, and how many of them are with the system.
 pub(crate) fn memory() -> (usize, usize) {
     let slabs = SLAB_COUNT.load(Ordering::Relaxed) * SLAB_BYTES;
-    (slabs, CENTRAL.lock().empty_pages.len() * PAGE_BYTES)
+    (slabs, CENTRAL.lock().empty_pages.len() * os::page_size())
 }
+
+/// In a sweep's count of the dead Gs of a page: the page is going to be discarded.
+const EMPTIED: u16 = u16::MAX;
 
 /// Gives the memory of whole pages of dead Gs back to the system, except about `keep` Gs; returns the bytes.
 pub(crate) fn sweep(keep: usize) -> usize {
@@ -129,28 +158,29 @@ pub(crate) fn sweep(keep: usize) -> usize {
         }
         free.append(&mut central.free);
     }
-    let page_count = SLAB_COUNT.load(Ordering::Relaxed) * SLAB_PAGES;
+    let geometry = Pages::of_system();
+    let page_count = SLAB_COUNT.load(Ordering::Relaxed) * geometry.in_slab();
     let bases = SlabIndex::new();
     let mut dead_in_page = MapVec::new();
     for _ in 0..page_count {
-        dead_in_page.push(0u8);
+        dead_in_page.push(0u16);
     }
     let mut all = GList::new();
     while let Some(gp) = free.pop_front() {
-        dead_in_page[bases.page_of(gp)] += 1;
+        dead_in_page[bases.page_of(gp, geometry)] += 1;
         all.push_back(gp);
     }
     let mut kept = GList::new();
     let mut pages = MapVec::new();
     while let Some(gp) = all.pop_front() {
-        let page = bases.page_of(gp);
+        let page = bases.page_of(gp, geometry);
         let dead = &mut dead_in_page[page];
-        if usize::from(*dead) < PAGE_GS && *dead != u8::MAX || kept.len() < keep {
+        if usize::from(*dead) < geometry.gs() || *dead != EMPTIED && kept.len() < keep {
             // A page with one kept G is kept whole: mark it as never full.
             *dead = 0;
             kept.push_back(gp);
-        } else if *dead != u8::MAX {
-            *dead = u8::MAX;
+        } else if *dead != EMPTIED {
+            *dead = EMPTIED;
             pages.push(page as u32);
         }
     }
@@ -160,19 +190,22 @@ pub(crate) fn sweep(keep: usize) -> usize {
 
 /// Gives the pages to the system, then records them as empty (A2, A3).
 fn discard(pages: &mut MapVec<u32>) -> usize {
-    let bytes = pages.len() * PAGE_BYTES;
+    let geometry = Pages::of_system();
+    let bytes = pages.len() * geometry.bytes;
     let mut ranges = [(0usize, 0usize); 256];
     while !pages.is_empty() {
         let mut count = 0;
         let mut taken = [0u32; 256];
         while count < ranges.len() {
             let Some(page) = pages.pop() else { break };
-            let slab = SLABS[page as usize / SLAB_PAGES].load(Ordering::Relaxed) as usize;
-            ranges[count] = (slab + (page as usize % SLAB_PAGES) * PAGE_BYTES, PAGE_BYTES);
+            let (slab, place) = geometry.place(page);
+            let start = SLABS[slab].load(Ordering::Relaxed).expose_provenance();
+            ranges[count] = (start + place * geometry.bytes, geometry.bytes);
             taken[count] = page;
             count += 1;
         }
-        // SAFETY: every G on these pages is dead and on no list (A3), and zero pages are valid dead Gs (G2).
+        // SAFETY: these are whole pages of the system in slabs (A4); every G on them is dead and on no list (A3), and is a valid dead G whether
+        // its memory becomes zero (G2) or stays as it is.
         unsafe { os::discard_many(&ranges[..count]) };
         let mut central = CENTRAL.lock();
         for &page in &taken[..count] {
@@ -196,10 +229,26 @@ impl SlabIndex {
         SlabIndex(bases)
     }
 
-    fn page_of(&self, gp: GPtr) -> usize {
+    fn page_of(&self, gp: GPtr, geometry: Pages) -> usize {
         let address = gp.as_ptr() as usize;
         let bases: &[(usize, u32)] = &self.0;
         let (base, number) = bases[bases.partition_point(|&(base, _)| base <= address) - 1];
-        number as usize * SLAB_PAGES + (address - base) / PAGE_BYTES
+        number as usize * geometry.in_slab() + (address - base) / geometry.bytes
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn gs_are_discarded_in_whole_pages_of_every_system() {
+        for bytes in [4 << 10, 16 << 10, 64 << 10] {
+            let pages = Pages { bytes };
+            assert_eq!((pages.gs() * size_of::<G>(), pages.in_slab() * bytes), (bytes, SLAB_BYTES));
+            assert!(pages.gs() < usize::from(EMPTIED), "the Gs of a page can be counted");
+            assert_eq!(pages.place(pages.in_slab() as u32 + 1), (1, 1));
+        }
+        assert_eq!(Pages::of_system().bytes % os::page_size(), 0);
     }
 }
