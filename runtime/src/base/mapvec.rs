@@ -6,8 +6,8 @@
 //! **Why here.** Floor 1. Timer heaps grow while a goroutine is inside the runtime, where no allocation is allowed.
 //!
 //! **Invariants.**
-//! - MV1. `items` points to a mapping of `capacity * size_of::<T>()` bytes, rounded up to pages, or dangles while
-//!   `capacity` is 0.
+//! - MV1. `items` points to a mapping of `mapped` bytes, whole pages, which has room for `capacity` elements, or dangles
+//!   while both are 0.
 //! - MV2. The first `len` elements are initialised, and `len <= capacity`.
 //!
 //! **Locks.** None; exclusive access is the caller's.
@@ -28,6 +28,8 @@ pub(crate) struct MapVec<T: Copy> {
     items: NonNull<T>,
     len: usize,
     capacity: usize,
+    /// Bytes of the mapping (MV1). Not the bytes of the elements, rounded up: large ones may leave more than a page unused.
+    mapped: usize,
 }
 
 // SAFETY: the array owns its mapping, so moving it moves the elements, which T: Send permits; no thread is tied to a
@@ -43,7 +45,7 @@ impl<T: Copy> MapVec<T> {
     /// Makes an empty array, which has no mapping yet.
     pub(crate) const fn new() -> Self {
         let () = Self::FITS;
-        Self { items: NonNull::dangling(), len: 0, capacity: 0 }
+        Self { items: NonNull::dangling(), len: 0, capacity: 0, mapped: 0 }
     }
 
     /// Appends an element; throws when the system has no memory.
@@ -80,15 +82,10 @@ impl<T: Copy> MapVec<T> {
         removed
     }
 
-    /// Bytes of the mapping (MV1).
-    fn mapped_bytes(&self) -> usize {
-        (self.capacity * size_of::<T>()).next_multiple_of(os::page_size())
-    }
-
     /// Doubles the mapping, or makes the first one.
     #[cold]
     fn grow(&mut self) {
-        let old = self.mapped_bytes();
+        let old = self.mapped;
         let new = (old * 2).max(os::page_size()).max(size_of::<T>().next_multiple_of(os::page_size()));
         let grown = if old == 0 {
             os::reserve(new)
@@ -101,6 +98,7 @@ impl<T: Copy> MapVec<T> {
             Ok(items) => {
                 self.items = items.cast::<T>();
                 self.capacity = new / size_of::<T>();
+                self.mapped = new;
             }
             Err(errno) => {
                 throw::print_facts(format_args!("cannot grow an array from {old} to {new} bytes (errno={errno})"));
@@ -136,9 +134,8 @@ impl<T: Copy> DerefMut for MapVec<T> {
 
 impl<T: Copy> Drop for MapVec<T> {
     fn drop(&mut self) {
-        let bytes = mem::replace(&mut self.capacity, 0) * size_of::<T>();
+        let bytes = mem::replace(&mut self.mapped, 0);
         if bytes > 0 {
-            let bytes = bytes.next_multiple_of(os::page_size());
             // SAFETY: `items` and `bytes` are this array's whole mapping (MV1); elements are Copy and need no drop, and
             // nothing borrows them when the array is dropped.
             unsafe { os::release(self.items.cast::<u8>(), bytes) };
@@ -188,5 +185,13 @@ mod tests {
         let mut vec = MapVec::new();
         (0..5_u8).for_each(|item| vec.push([item; 5000]));
         assert!(vec.iter().enumerate().all(|(index, item)| item.iter().all(|&byte| usize::from(byte) == index)));
+    }
+    #[test]
+    fn a_mapping_is_known_whole_although_large_elements_do_not_fill_it() {
+        let mut vec = MapVec::new();
+        // Two and a half pages: of six pages two elements fill only five.
+        (0..3).for_each(|_| vec.push([0_u8; 10 << 10]));
+        let first = (10_usize << 10).next_multiple_of(os::page_size());
+        assert_eq!((vec.capacity, vec.mapped), (4 * first / (10 << 10), 4 * first));
     }
 }
