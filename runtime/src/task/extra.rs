@@ -2,8 +2,8 @@
 //!
 //! *Why here.* Floor 8: behind one pointer of the G, allocated when first needed, outside of the runtime.
 //!
-//! *Invariants.* E1. Only the goroutine itself (or its spawner before it is queued) touches its extra; dumps read the name through the leaked
-//! `&'static str` of `Name`, which outlives it. E2. It is dropped by the goroutine at its end, in user mode.
+//! *Invariants.* E1. Only the goroutine itself (or its spawner before it is queued) touches its extra: not even dumps look at it. E2. It is dropped by the
+//! goroutine at its end, in user mode, all of it, so that the G's next life does not find it.
 //!
 //! *Locks.* None.
 //!
@@ -63,8 +63,7 @@ pub(crate) fn with<R>(use_it: impl FnOnce(&Extra) -> R) -> R {
     let mut raw = gp.extra.load(Ordering::Relaxed);
     if raw.is_null() {
         raw = Extra::default().into_raw();
-        // Release: pairs with the Acquire in `name_of`.
-        gp.extra.store(raw, Ordering::Release);
+        gp.extra.store(raw, Ordering::Relaxed);
     }
     // SAFETY: the pointer is from `into_raw`, and only this goroutine drops it, at its end (E1, E2).
     use_it(unsafe { &*raw.cast::<Extra>() })

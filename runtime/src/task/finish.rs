@@ -26,7 +26,7 @@ use crate::task::{extra, goexit, panics, slot};
 ///
 /// - The slot holds a packed `F`.
 pub(crate) unsafe fn entry_go<F: FnOnce()>(gp: GPtr) {
-    // SAFETY: the caller says so.
+    // SAFETY: the slot holds a packed `F`, says the caller, and this, the goroutine's first function, is called once.
     let f: F = unsafe { slot::take(gp.slot.get()) };
     drop(Entered::adopt());
     if let Err(payload) = catch_unwind(AssertUnwindSafe(f)) {
@@ -44,7 +44,7 @@ pub(crate) unsafe fn entry_go<F: FnOnce()>(gp: GPtr) {
 ///
 /// - The slot holds a packed `F`, and the handle reads a `thread::Result<T>`.
 pub(crate) unsafe fn entry_spawn<F: FnOnce() -> T, T>(gp: GPtr) {
-    // SAFETY: the caller says so.
+    // SAFETY: the slot holds a packed `F`, says the caller, and this, the goroutine's first function, is called once.
     let f: F = unsafe { slot::take(gp.slot.get()) };
     drop(Entered::adopt());
     if cfg!(panic = "abort") && !gp.has(flag::BORROWS) {
@@ -122,19 +122,28 @@ pub(crate) fn leave_user_mode(gp: GPtr) {
 
 #[inline]
 fn drop_locals(gp: GPtr) {
-    if gp.extra.load(Ordering::Relaxed).is_null() {
-        return;
-    }
-    if let Err(payload) = catch_unwind(AssertUnwindSafe(|| extra::drop_extra(gp)))
-        && !goexit::is_goexit(&*payload)
-    {
-        panics::unobserved(payload);
+    if !gp.extra.load(Ordering::Relaxed).is_null() {
+        drop_extra(gp);
     }
 }
 
-/// Drops a result that nobody takes; a panic of its destructor is nobody's either.
+/// Until there is none: a local whose destructor ends by a goexit is gone, the others are not yet (E2).
+#[cold]
+fn drop_extra(gp: GPtr) {
+    while let Err(payload) = catch_unwind(AssertUnwindSafe(|| extra::drop_extra(gp))) {
+        if !goexit::is_goexit(&*payload) {
+            panics::unobserved(payload);
+        }
+        gp.unset(flag::GOEXIT);
+    }
+}
+
+/// Drops a result that nobody takes; a panic of its destructor is nobody's either. A goexit is its goroutine's, which goes on with it at its next
+/// operation that may park, unless it ends here anyhow.
 pub(crate) fn drop_quietly<T>(result: thread::Result<T>) {
-    if let Err(payload) = catch_unwind(AssertUnwindSafe(|| drop(result))) {
+    if let Err(payload) = catch_unwind(AssertUnwindSafe(|| drop(result)))
+        && !goexit::is_goexit(&*payload)
+    {
         panics::unobserved(payload);
     }
 }

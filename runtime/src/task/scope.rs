@@ -21,7 +21,7 @@ use std::thread;
 
 use crate::gmp::g::flag;
 use crate::gmp::{GPtr, WaitReason};
-use crate::proc::park::note_place;
+use crate::proc::park::{is_goexit_unwinding, note_place};
 use crate::proc::{boot, enter, gopark, goready};
 use crate::task::spawn::start_joined;
 use crate::task::{Builder, JoinHandle};
@@ -167,6 +167,10 @@ struct Member(Arc<Shared>);
 
 impl Drop for Member {
     fn drop(&mut self) {
+        // Only by the destructor of an outcome that nobody took: a panic of the goroutine itself has become its outcome.
+        if thread::panicking() && !is_goexit_unwinding() {
+            self.0.panicked.store(true, Ordering::Relaxed);
+        }
         self.0.finished();
     }
 }
