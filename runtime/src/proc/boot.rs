@@ -2,13 +2,13 @@
 //!
 //! *Why here.* Floor 5: `rt0` calls them in Go's order.
 //!
-//! *Invariants.* None of its own; the order is `GO-RUNTIME.md` §1.
+//! *Invariants.* BO1. A process starts its runtime once, whoever asks for it (`claim_start`). The order of the steps is `GO-RUNTIME.md` §1.
 //!
 //! *Locks.* `SCHED.lock`.
 //!
 //! *Go:* `check`, `args`, `osinit`, `schedinit`.
 
-use core::sync::atomic::{AtomicI64, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicI64, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 
 use crate::base::env::{self, DEBUG};
 use crate::base::throw::{print, throw};
@@ -48,6 +48,14 @@ pub(crate) fn is_program() -> bool {
 /// When the process entered the runtime, ns of the monotonic clock.
 pub(crate) fn start_time() -> i64 {
     START.load(Ordering::Relaxed)
+}
+
+/// Whether the caller is the one who starts the runtime (BO1).
+#[must_use]
+pub(crate) fn claim_start() -> bool {
+    static CLAIMED: AtomicBool = AtomicBool::new(false);
+    // Relaxed: who is first is all that counts.
+    !CLAIMED.swap(true, Ordering::Relaxed)
 }
 
 /// Stamps the start and reads the environment, so that every later step can be traced.

@@ -2,7 +2,7 @@
 //!
 //! *Why here.* Floor 9; `proc::foreign` calls it through the hook `LIBRARY_START`.
 //!
-//! *Invariants.* R0. LB1. The caller returns only when the inits have run.
+//! *Invariants.* R0, BO1. LB1. The caller returns only when the inits have run.
 //!
 //! *Locks.* The `Once`.
 //!
@@ -38,6 +38,10 @@ fn ensure_started() {
         return;
     }
     ONCE.call_once(|| {
+        if !boot::claim_start() {
+            // The program's own `main` is starting it, on another thread.
+            return;
+        }
         boot::begin();
         boot::check();
         boot::osinit();

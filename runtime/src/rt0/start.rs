@@ -2,7 +2,7 @@
 //!
 //! *Why here.* Floor 9.
 //!
-//! *Invariants.* R0, R1.
+//! *Invariants.* R0, R1, BO1.
 //!
 //! *Locks.* None.
 //!
@@ -12,7 +12,7 @@ use core::panic::Location;
 use core::sync::atomic::Ordering;
 use std::process::{ExitCode, Termination};
 
-use crate::base::throw::{print, set_crash_hook, throw};
+use crate::base::throw::{fatal, print, set_crash_hook, throw};
 use crate::base::tls;
 use crate::bgsweep;
 use crate::coro::{self, StackClass};
@@ -64,6 +64,10 @@ type Body = Box<dyn FnOnce() -> i32 + Send>;
 
 #[inline(never)]
 fn rt0_go(options: MainOptions, body: Body) -> ! {
+    if !boot::claim_start() {
+        // A `main` with the attribute is a function that may be called; a second m0 or sysmon would take what belongs to the first.
+        fatal("main called while the runtime runs");
+    }
     boot::begin();
     boot::trace("rt0_go");
     let m0 = M::create(0, false, os::random_seed());
