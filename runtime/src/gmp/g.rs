@@ -100,7 +100,7 @@ pub(crate) struct G {
     pub(crate) home: AtomicPtr<M>,
     /// The only M it may run on, while `wired_count` is above zero.
     wired: AtomicPtr<M>,
-    /// How often it was wired; the owner's (G4).
+    /// How often it was wired, up to [`WIRED_FOR_GOOD`]; the owner's (G4).
     wired_count: Cell<u16>,
     /// Log2 of the stack size, 0 for the default; the owner's (G4).
     pub(crate) stack_class: Cell<u8>,
@@ -140,6 +140,9 @@ pub(crate) struct G {
     /// Where it was spawned.
     pub(crate) created_at: Cell<Option<&'static Location<'static>>>,
 }
+
+/// So many wires cannot be counted: only leaked guards make them. The goroutine then stays on its thread, which wraps nothing around.
+const WIRED_FOR_GOOD: u16 = u16::MAX;
 
 const _: () = assert!(size_of::<G>() == 256, "a G is one 256-byte line group");
 
@@ -194,13 +197,16 @@ impl G {
     /// Wires the running goroutine to `mp`, once more.
     pub(crate) fn wire(&self, mp: MPtr) {
         debug_assert!(self.wired_to().is_none_or(|m| m == mp), "wired to two threads");
-        self.wired_count.set(self.wired_count.get() + 1);
+        self.wired_count.set(self.wired_count.get().saturating_add(1));
         self.wired.store(mp.as_ptr(), Ordering::Relaxed);
     }
 
-    /// Undoes one `wire`.
+    /// Undoes one `wire`. Without one, as by a guard that another goroutine has left in a thread-local value, it does nothing.
     pub(crate) fn unwire(&self) {
-        let count = self.wired_count.get() - 1;
+        let count = match self.wired_count.get() {
+            0 | WIRED_FOR_GOOD => return,
+            count => count - 1,
+        };
         self.wired_count.set(count);
         if count == 0 {
             self.wired.store(core::ptr::null_mut(), Ordering::Relaxed);

@@ -174,7 +174,11 @@ pub fn unlock_os_thread() {
 
 /// Keeps the goroutine on its thread while the guard lives; others may still run there. See [`pin`].
 #[must_use = "the goroutine is pinned only while the guard lives"]
-pub struct PinGuard(PhantomData<*mut ()>);
+pub struct PinGuard {
+    /// A guard that another goroutine finds in a thread-local value undoes nothing of that one's.
+    goroutine: u64,
+    not_send: PhantomData<*mut ()>,
+}
 
 /// Keeps the calling goroutine on its thread until the guard is dropped.
 ///
@@ -207,13 +211,13 @@ pub fn pin() -> PinGuard {
     if !inside.g().has(flag::THREAD) {
         inside.g().wire(inside.m());
     }
-    PinGuard(PhantomData)
+    PinGuard { goroutine: inside.g().goid(), not_send: PhantomData }
 }
 
 impl Drop for PinGuard {
     fn drop(&mut self) {
         let inside = enter();
-        if !inside.g().has(flag::THREAD) {
+        if !inside.g().has(flag::THREAD) && inside.g().goid() == self.goroutine {
             inside.g().unwire();
         }
     }
