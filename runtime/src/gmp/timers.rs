@@ -21,6 +21,7 @@ use core::sync::atomic::{AtomicI64, AtomicPtr, AtomicU32, AtomicUsize, Ordering}
 use crate::base::lock::Lock;
 use crate::base::mapvec::MapVec;
 use crate::base::shim::backoff;
+use crate::base::throw::throw;
 
 /// What happens when a timer is due: on g0, without locks; must not panic.
 pub(crate) type TimerCallback = fn(NonNull<Timer>, i64);
@@ -89,7 +90,8 @@ impl Timer {
     /// entry off its heap gets it as [`Top::Released`] (G3).
     #[inline(always)]
     pub(crate) fn abandon(&self) -> bool {
-        if self.state.load(Ordering::Relaxed) == 0 {
+        // Acquire: pairs with the changes in `pop_due` and `fired`: what the heap has done to the timer is done.
+        if self.state.load(Ordering::Acquire) == 0 {
             return true;
         }
         // AcqRel: pairs with the same in `pop_due`: exactly one of the two sees the other's bit.
@@ -138,7 +140,8 @@ impl Timer {
             if state >= ENTRY && state & ARMED != 0 {
                 target.stale.fetch_add(1, Ordering::Relaxed);
             }
-            self.set_state(state, (state | ARMED) + ENTRY);
+            let Some(one_more) = (state | ARMED).checked_add(ENTRY) else { throw("too many entries of a timer") };
+            self.set_state(state, one_more);
             let earliest_changed = target.push(&mut entries, Entry { when, timer: NonNull::from(self) });
             return Armed { earliest_changed };
         }
