@@ -98,10 +98,8 @@ static WORTH_SINCE: AtomicI64 = AtomicI64::new(0);
 #[track_caller]
 pub(crate) fn start_system(body: fn(), flags: u32) {
     unsafe fn entry(gp: GPtr) {
-        // SAFETY: `start_system` has put a `fn()` into the first word of the slot.
-        let body = unsafe { (*gp.slot.get())[0].assume_init() };
-        // SAFETY: as above: the word is a `fn()`.
-        let body = unsafe { core::mem::transmute::<usize, fn()>(body) };
+        // SAFETY: `start_system` has written a `fn()` into the first word of the slot, which is this goroutine's (G4).
+        let body = unsafe { gp.slot.get().cast::<fn()>().read() };
         drop(Entered::adopt());
         body();
         core::mem::forget(enter());
@@ -117,8 +115,9 @@ pub(crate) fn start_system(body: fn(), flags: u32) {
     };
     let inside = enter();
     let mut words = [MaybeUninit::uninit(); SLOT_WORDS];
-    words[0] = MaybeUninit::new(body as usize);
-    // SAFETY: the words are what `entry` reads.
+    // SAFETY: a `fn()` fits in one word, and the words are this function's own.
+    unsafe { (&raw mut words).cast::<fn()>().write(body) };
+    // SAFETY: the words are what `entry` reads, once: a `fn()`, which any thread may call.
     unsafe { newproc(&inside, &spec, &words) };
 }
 

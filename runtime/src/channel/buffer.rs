@@ -118,6 +118,7 @@ impl<T> Buffer<T> {
     /// - `can_write` is true, or `turn_write` was since the last write.
     #[inline(always)]
     pub(crate) unsafe fn write(&mut self, value: T) {
+        debug_assert!(self.write.index < self.end, "a write without a turn");
         // SAFETY: the index is below `end`, and no value is there (BU1, and there is room).
         unsafe { self.write.slots.add(self.write.index).write(value) };
         self.write.index += 1;
@@ -131,6 +132,7 @@ impl<T> Buffer<T> {
     /// - `can_read` is true, or `turn_read` was called since the last read.
     #[inline(always)]
     pub(crate) unsafe fn read(&mut self) -> T {
+        debug_assert!(self.read.index < self.end, "a read without a turn");
         // SAFETY: the index is below `end`, and the next value is there (BU1).
         let value = unsafe { self.read.slots.add(self.read.index).read() };
         self.read.index += 1;

@@ -133,15 +133,20 @@ mod imp {
             }
             handler if old.sa_flags & libc::SA_SIGINFO != 0 => {
                 // SAFETY: an action with SA_SIGINFO that is neither of the above holds such a handler.
-                let handler = unsafe { mem::transmute::<usize, InfoHandler>(handler) };
+                let handler = unsafe { mem::transmute::<*const (), InfoHandler>(address(handler)) };
                 handler(signal, info, context);
             }
             handler => {
                 // SAFETY: an action without SA_SIGINFO that is neither of the above holds such a handler.
-                let handler = unsafe { mem::transmute::<usize, PlainHandler>(handler) };
+                let handler = unsafe { mem::transmute::<*const (), PlainHandler>(address(handler)) };
                 handler(signal);
             }
         }
+    }
+
+    /// A handler's address, which the system has kept for us as a number.
+    fn address(handler: libc::sighandler_t) -> *const () {
+        ptr::with_exposed_provenance(handler)
     }
 
     /// The stack pointer at the fault, where the layout of the context is known.
