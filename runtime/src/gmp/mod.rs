@@ -145,10 +145,10 @@ macro_rules! handle {
             }
         }
 
-        // SAFETY: what moves is an address. What the object's fields allow from which thread is said at each field: they are atomics, or
-        // cells with a named owner (S1, C4) or a lock.
+        // SAFETY: what moves is an address, of memory that stays (G1). Which thread may touch which field is said at each: they are atomics, or cells
+        // with a named owner (G4, M2, P1) or lock. That only the owner touches a cell is kept by floors 3 to 5; no type checks it.
         unsafe impl Send for $name {}
-        // SAFETY: as for Send: sharing the address gives access only to what the fields synchronise themselves.
+        // SAFETY: as for Send: a shared handle is a copied one.
         unsafe impl Sync for $name {}
     };
 }

@@ -10,8 +10,8 @@
 //! | `runnext` | filled by the owner, emptied by anybody's CAS | what runs next and inherits the time slice, or null |
 //! | a slot    | the owner, plain store                        | an item if its index is in `head..tail`, else stale |
 //!
-//! *Invariants.* R1. Only the thread that owns the P fills: it alone writes `tail`, the slots and a `runnext` that is not null; the
-//! change of owner happens under `p.lock`. R2. A slot whose index is in `head..tail` holds an item, not null. R3. A slot is
+//! *Invariants.* R1. Only the thread that owns the P fills: it alone writes `tail`, the slots and a `runnext` that is not null; a
+//! change of owner orders what the one has done before what the next does (C3). R2. A slot whose index is in `head..tail` holds an item, not null. R3. A slot is
 //! overwritten only after the owner has seen, with Acquire, that `head` has passed it; what a stealer reads before a Release CAS of
 //! `head` that succeeds is therefore never from after it. R4. An item belongs to whoever moved
 //! `head` past it or took it out of `runnext`; a copy made before a CAS that fails is worth nothing. R5. All-zero memory is an

@@ -63,7 +63,7 @@ pub(crate) struct Spec {
 /// - With `words` in the slot, `spec.entry` may be called once with the G, on any thread.
 #[inline]
 pub(crate) unsafe fn newproc(inside: &Entered, spec: &Spec, words: &[MaybeUninit<usize>; SLOT_WORDS]) -> GPtr {
-    // SAFETY: the caller says so.
+    // SAFETY: what `prepare` asks for is what the caller has promised: `spec.entry` may be called once with `words`.
     let gp = unsafe { prepare(inside, spec, words) };
     launch(inside.p(), gp);
     gp

@@ -48,7 +48,8 @@ where
     T: Send,
 {
     let at = Location::caller();
-    // SAFETY: `join_or_wait` below returns only after the goroutine has ended (U1).
+    // SAFETY: `join` below returns only when the result is there, after all that the goroutine borrows was used and dropped (U1); it cannot be left by
+    // a goexit, which would have been raised by `start_joined`, before anything was started.
     let gp = unsafe {
         start_joined(f, boot::default_stack_class(), null_mut(), flag::RUN | flag::BORROWS, type_name::<F>, at)
     };
