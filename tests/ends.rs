@@ -66,6 +66,16 @@ fn mains_return_abandons_other_goroutines() {
 }
 
 #[test]
+fn a_second_main_ends_the_program() {
+    let out = run_program("main_calls_main", &[]);
+    assert_eq!(out.stdout, "main\n");
+    assert_fatal(&out, "main called while the runtime runs");
+    let out = run_program("main_after_library", &[]);
+    assert_eq!(out.stdout, "library\n");
+    assert_fatal(&out, "main called while the runtime runs");
+}
+
+#[test]
 fn goexit_of_main_alone_is_a_deadlock() {
     let out = run_program("goexit_main_alone", &[]);
     assert_fatal(&out, GOEXIT_DEADLOCK);

@@ -27,6 +27,8 @@ pub(crate) const PROGRAMS: Table = &[
     ("hooks_at_exit", Body(hooks_at_exit)),
     ("hook_registers_hook", Body(hook_registers_hook)),
     ("others_are_abandoned", Body(others_are_abandoned)),
+    ("main_calls_main", Plain(recursive::main)),
+    ("main_after_library", Plain(main_after_library)),
     ("goexit_main_alone", Body(|| goexit())),
     ("goexit_main_then_others", Body(goexit_main_then_others)),
     ("goexit_main_then_exit", Body(goexit_main_then_exit)),
@@ -36,6 +38,19 @@ pub(crate) const PROGRAMS: Table = &[
     ("goexit_in_unwinding", Body(goexit_in_unwinding)),
     ("goexit_in_unwinding_caught", Body(goexit_in_unwinding_caught)),
 ];
+
+mod recursive {
+    #[goruntime::main]
+    pub(super) fn main() {
+        println!("main");
+        goruntime::spawn(crate::ends::recursive::main).join().unwrap();
+    }
+}
+
+fn main_after_library() {
+    println!("{}", goruntime::run(|| "library"));
+    recursive::main();
+}
 
 mod return_ok {
     #[goruntime::main]
