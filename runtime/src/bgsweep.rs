@@ -5,7 +5,7 @@
 //! After goroutines have ended, `bgsweep` gives the memory of dead Gs and free stacks beyond a bound back to the system, in vectored calls;
 //! `bgscavenge` trims what then stayed idle, down to nothing. Both sleep on a [`Bell`] between their rounds.
 //!
-//! *Invariants.* W1. Neither runs user code. W2. A round never holds a lock over a system call of its own.
+//! *Invariants.* BG1. Neither runs user code. BG2. A round never holds a lock over a system call of its own.
 //!
 //! *Locks.* Those of `gslab` and `coro`, for moments.
 //!

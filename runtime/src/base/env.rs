@@ -6,8 +6,8 @@
 //! **Why here.** Floor 1: the crash path needs the traceback level, and everything above needs a switch or two.
 //!
 //! **Invariants.**
-//! - E1. What cannot be parsed is ignored, in silence, as in Go; of two values for a name the later one holds.
-//! - E2. A process with raised privileges prints no stacks, whatever the environment says.
+//! - EN1. What cannot be parsed is ignored, in silence, as in Go; of two values for a name the later one holds.
+//! - EN2. A process with raised privileges prints no stacks, whatever the environment says.
 //!
 //! **Locks.** None; each setting stands for itself, so all accesses are Relaxed.
 //!
@@ -188,7 +188,7 @@ pub(crate) fn gomaxprocs() -> Option<u32> {
 }
 
 impl Debug {
-    /// Takes over comma-separated `name=value` pairs (E1).
+    /// Takes over comma-separated `name=value` pairs (EN1).
     fn apply(&self, settings: &str) {
         for (name, value) in settings.split(',').filter_map(|pair| pair.split_once('=')) {
             let value = if name == "tlsguard" { parse_tlsguard(value) } else { value.parse().ok() };

@@ -34,7 +34,7 @@
 // *Why here.* Floor 7: what blocks a goroutine. A handle (`sender`, `receiver`, `iter`) is a share (`half`) of a channel (`hchan`), which holds values
 // (`buffer`) and waiters (`sync::sudog`); `transfer` moves a value (for as long as `patience` says), `promise` the right to send one, `clock` makes values of the time; `select` chooses.
 //
-// *Invariants.* CH1-CH5, BU1-BU4, SU1-SU5, HA1, HA2, TR1, PR1, CK1, CK2, SE1-SE3, OP1, AR1, DY1, PL1 in those files. *Locks.* The channel's. *Go:* chan.go.
+// *Invariants.* CH1-CH5, BU1-BU4, SU1-SU5, HA1, HA2, TR1, PR1, CK1, CK2, SE1-SE3, OP1, AR1, DY1, PC1 in those files. *Locks.* The channel's. *Go:* chan.go.
 
 mod buffer;
 pub(crate) mod clock;

@@ -5,7 +5,8 @@
 //!
 //! **Why here (floor 2).** It lives inside P and is reached only by P's owner, but knows nothing of it.
 //!
-//! **Invariants.** Of both arrays the first `len` places hold the words of a stack that the cache owns.
+//! **Invariants.**
+//! - CC1. Of both arrays the first `len` places hold the words of a stack that the cache owns.
 //!
 //! **Locks.** None of its own; refill, spill and shed take `POOL`.
 //!
@@ -149,7 +150,7 @@ impl StackCache {
     /// - the place is not read again before it is written.
     #[inline]
     unsafe fn read(&self, index: usize) -> Stack {
-        // SAFETY: `push` has written the places below `len`.
+        // SAFETY: `push` has written the places below `len` (CC1).
         let base = unsafe { self.bases[index].assume_init() };
         // SAFETY: `push` writes both arrays before it raises `len`.
         let place = unsafe { self.places[index].assume_init() };

@@ -7,7 +7,7 @@
 //! **Why here (floor 2).** `pool` calls it for slots that it hands out for the first time. A guard is never removed
 //! except by unmapping its slab, and discarding the slot's pages leaves it alone.
 //!
-//! **Invariants.** S2 of `stack` starts here: only slots that this file reports become stacks.
+//! **Invariants.** ST2 of `stack` starts here: only slots that this file reports become stacks.
 //!
 //! **Locks.** None; the slots belong to the calling thread.
 //!

@@ -18,8 +18,8 @@
 //! **Why here (floor 2).** It needs mappings (`os`) and a lock (`base`), and is needed by whatever owns a goroutine.
 //! It knows no G, M or P.
 //!
-//! **Invariants.** They are numbered in the file that keeps them: S1-S3 in `stack`, B1-B4 in `slab`, K1-K3 in `pool`,
-//! R1-R2 in `ranges`, O1-O2 in `overflow`, C1-C3 in `switch`.
+//! **Invariants.** They are numbered in the file that keeps them: ST1-ST3 in `stack`, SL1-SL4 in `slab`, CP1-CP3 in `pool`,
+//! RA1-RA2 in `ranges`, OV1-OV2 in `overflow`, CO1-CO3 in `switch`.
 //!
 //! **Locks.** One, `pool::POOL`. It is a leaf: nothing is locked, mapped, unmapped, advised or allocated while it is
 //! held.

@@ -7,8 +7,8 @@
 //! **Why here (floor 2).** It knows slabs; the report, which knows goroutines, is a plain function.
 //!
 //! **Invariants.**
-//! - O1. Between the fault and the report only async-signal-safe things happen: atomic loads and `sigaction`.
-//! - O2. `INSTALLED` is set before the first handler is in force, so the handler always finds it.
+//! - OV1. Between the fault and the report only async-signal-safe things happen: atomic loads and `sigaction`.
+//! - OV2. `INSTALLED` is set before the first handler is in force, so the handler always finds it.
 //!
 //! **Locks.** None; the faulting thread may hold any.
 //!

@@ -15,11 +15,11 @@
 //! **Why here (floor 2).** Above `slab`, which is one mapping; below `cache`, which is one P.
 //!
 //! **Invariants.**
-//! - K1. A header with `start != 0` hangs on exactly the row that its free count asks for; a header with `start == 0`
+//! - CP1. A header with `start != 0` hangs on exactly the row that its free count asks for; a header with `start == 0`
 //!   is in the list of vacant headers or in the hands of a thread that unmaps its slab.
-//! - K2. No system call and no allocation happens under the lock: slots that need a guard, and slabs that need
+//! - CP2. No system call and no allocation happens under the lock: slots that need a guard, and slabs that need
 //!   unmapping, are taken out of sight first and worked on by one thread without it.
-//! - K3. Headers are never moved or unmapped, so an index stays good for ever.
+//! - CP3. Headers are never moved or unmapped, so an index stays good for ever.
 //!
 //! **Locks.** `POOL` protects all headers, rows and totals; it is a leaf.
 //!
@@ -70,7 +70,7 @@ pub(super) struct Pool {
     stats: StackStats,
 }
 
-// SAFETY: `headers` points into a mapping that belongs to the pool alone and is never unmapped (K3), so it can go
+// SAFETY: `headers` points into a mapping that belongs to the pool alone and is never unmapped (CP3), so it can go
 // with the pool to another thread. All access goes through `&mut Pool`, which the lock around it synchronises.
 unsafe impl Send for Pool {}
 
@@ -127,13 +127,13 @@ pub(crate) fn stats() -> StackStats {
 
 /// Installs guards, hands over what was asked for and puts the rest back as ready.
 fn guard_and_give(bare: Bare, want: usize, mut give: impl FnMut(Stack)) -> Result<(), StackError> {
-    // SAFETY: the slots are in a live slab, taken by this thread (B3), and no stack was made of them yet.
+    // SAFETY: the slots are in a live slab, taken by this thread (SL3), and no stack was made of them yet.
     let (guarded, errno) = unsafe { guard::install(bare.start, bare.class, &bare.slots) };
     let mut surplus = guarded;
     for _ in 0..want {
         let Some(slot) = surplus.pop() else { break };
         // SAFETY: `bare` names a live slab, because a slab with taken slots is not unmapped; the slot is taken by
-        // this thread (B3), got its guard just now, and left `surplus`, so it comes here once.
+        // this thread (SL3), got its guard just now, and left `surplus`, so it comes here once.
         give(unsafe { Stack::from_slot(bare.start, bare.class, bare.slab, slot, false) });
     }
     let unguarded = bare.slots.without(&guarded);
@@ -197,7 +197,7 @@ impl Pool {
     /// The header at `index`, which has been opened.
     pub(super) fn slab(&mut self, index: u32) -> &mut Slab {
         assert!(index < self.opened, "slab {index} of {} does not exist", self.opened);
-        // SAFETY: the first `opened` headers have been written, `index` is below, and the mapping stays (K3).
+        // SAFETY: the first `opened` headers have been written, `index` is below, and the mapping stays (CP3).
         // `&mut self` makes this the only reference into the table.
         unsafe { self.header(index).as_mut() }
     }
@@ -245,8 +245,8 @@ impl Pool {
         while count < want
             && let Some((slot, is_used)) = slab.take_ready()
         {
-            // SAFETY: the slab is live because it hangs on a row (K1); the slot is guarded (B1) and was taken just
-            // now, so there is no other owner (B3).
+            // SAFETY: the slab is live because it hangs on a row (CP1); the slot is guarded (SL1) and was taken just
+            // now, so there is no other owner (SL3).
             give(unsafe { Stack::from_slot(start, class, index, slot, is_used) });
             count += 1;
         }
@@ -342,7 +342,7 @@ impl Pool {
         self.vacant = index;
     }
 
-    /// Moves a slab to the row that its free count asks for (K1).
+    /// Moves a slab to the row that its free count asks for (CP1).
     fn rehang(&mut self, index: u32) {
         let slab = self.slab(index);
         let row = row_of(slab);

@@ -7,8 +7,8 @@
 //! held by the very thread that faults.
 //!
 //! **Invariants.**
-//! - R1. An entry is set only after its mapping exists, and cleared before it is unmapped.
-//! - R2. All entries at or above `LENGTH` are zero.
+//! - RA1. An entry is set only after its mapping exists, and cleared before it is unmapped.
+//! - RA2. All entries at or above `LENGTH` are zero.
 //!
 //! **Locks.** Writers hold the pool lock; readers need none, because an entry is one word.
 //!
@@ -37,7 +37,7 @@ pub(super) struct Slot {
     pub(super) high: usize,
 }
 
-/// Announces slab `index`. The caller holds the pool lock and has mapped it (R1).
+/// Announces slab `index`. The caller holds the pool lock and has mapped it (RA1).
 pub(super) fn publish(index: u32, start: usize, class: StackClass) {
     debug_assert_eq!(start & CLASS_BITS, 0, "slabs start at a page");
     let index = index as usize;
@@ -47,7 +47,7 @@ pub(super) fn publish(index: u32, start: usize, class: StackClass) {
     LENGTH.fetch_max(index + 1, Ordering::Release);
 }
 
-/// Takes the announcement back. The caller holds the pool lock and has not unmapped the slab yet (R1).
+/// Takes the announcement back. The caller holds the pool lock and has not unmapped the slab yet (RA1).
 pub(super) fn withdraw(index: u32) {
     // Relaxed: who runs on a stack of the slab would have to see it in time, but none of its stacks is out.
     RANGES[index as usize].store(0, Ordering::Relaxed);

@@ -14,10 +14,10 @@
 //! **Why here (floor 2).** `pool` keeps lists of slabs, `sweep` empties them; both use these operations.
 //!
 //! **Invariants.**
-//! - B1. `used` is a subset of `guarded`; a used bit means something only where the free bit is set.
-//! - B2. `free_count` is the number of bits in `free`.
-//! - B3. A slot whose free bit is clear has exactly one owner.
-//! - B4. `start` is zero exactly if the header describes no mapping.
+//! - SL1. `used` is a subset of `guarded`; a used bit means something only where the free bit is set.
+//! - SL2. `free_count` is the number of bits in `free`.
+//! - SL3. A slot whose free bit is clear has exactly one owner.
+//! - SL4. `start` is zero exactly if the header describes no mapping.
 //!
 //! **Locks.** A header is reached only through the pool, under its lock.
 //!
@@ -104,7 +104,7 @@ impl SlotSet {
 /// The header of one slab.
 #[derive(Debug)]
 pub(super) struct Slab {
-    /// First address of the mapping (B4).
+    /// First address of the mapping (SL4).
     pub(super) start: usize,
     free: SlotSet,
     guarded: SlotSet,

@@ -12,10 +12,10 @@
 //! **Why here (floor 2).** It is the noun of this floor; `pool` makes it, `switch` consumes it.
 //!
 //! **Invariants.**
-//! - S1. A `Stack` is the only owner of its slot: between leaving the pool and coming back nothing else reads, writes,
+//! - ST1. A `Stack` is the only owner of its slot: between leaving the pool and coming back nothing else reads, writes,
 //!   discards or unmaps the slot's memory.
-//! - S2. A `Stack` exists only for a slot whose guard is installed.
-//! - S3. Base and limit are multiples of 16, and at least `MIN_STACK_SIZE` of usable memory lies between the guard and
+//! - ST2. A `Stack` exists only for a slot whose guard is installed.
+//! - ST3. Base and limit are multiples of 16, and at least `MIN_STACK_SIZE` of usable memory lies between the guard and
 //!   the base.
 //!
 //! **Locks.** None.
@@ -125,7 +125,7 @@ impl StackClass {
 
 const _: () = assert!(StackClass::DEFAULT.slots() == 256);
 const _: () = assert!(StackClass::LARGEST.slots() == 1);
-// S3 for the smallest class: a quarter of 16 KiB is guard, and the largest colour leaves enough of the rest.
+// ST3 for the smallest class: a quarter of 16 KiB is guard, and the largest colour leaves enough of the rest.
 const _: () = assert!((12 << 10) - COLOURS * COLOUR_STEP >= MIN_STACK_SIZE);
 
 /// The ownership of one guarded stack.
@@ -205,8 +205,8 @@ impl Stack {
     /// # Safety
     ///
     /// - `slab_start` is the start of the live slab `slab`, whose class is `class`;
-    /// - `slot` is one of its slots, has a guard (S2) and is marked as taken;
-    /// - no other `Stack` for the slot exists (S1).
+    /// - `slot` is one of its slots, has a guard (ST2) and is marked as taken;
+    /// - no other `Stack` for the slot exists (ST1).
     pub(super) unsafe fn from_slot(slab_start: usize, class: StackClass, slab: u32, slot: u8, is_used: bool) -> Self {
         let place = Place::new(slab, slot, class, is_used);
         let high = slab_start + ((usize::from(slot) + 1) << class.log2());
@@ -225,7 +225,7 @@ impl Stack {
     ///
     /// # Safety
     ///
-    /// - The words come from one call of [`Self::into_words`], and are used for one call only (S1).
+    /// - The words come from one call of [`Self::into_words`], and are used for one call only (ST1).
     #[inline]
     pub(super) unsafe fn from_words(base: NonZeroUsize, place: Place) -> Self {
         Self { base, place }
@@ -273,9 +273,9 @@ impl Drop for Stack {
     }
 }
 
-// SAFETY: the slot below `base` has a guard at its low end because `from_slot` is called for guarded slots only (S2),
-// and enough memory above it because of S3. The memory stays mapped and unshared while the value lives because the
-// pool keeps the slot marked as taken (S1).
+// SAFETY: the slot below `base` has a guard at its low end because `from_slot` is called for guarded slots only (ST2),
+// and enough memory above it because of ST3. The memory stays mapped and unshared while the value lives because the
+// pool keeps the slot marked as taken (ST1).
 unsafe impl RawStack for Stack {
     #[inline]
     fn base(&self) -> StackPointer {

@@ -6,7 +6,7 @@
 //!
 //! **Why here (floor 2).** It walks the pool's headers. When to run it is decided above.
 //!
-//! **Invariants.** K2 of `pool`: a slot whose pages are being discarded is taken, a slab that is being unmapped is
+//! **Invariants.** CP2 of `pool`: a slot whose pages are being discarded is taken, a slab that is being unmapped is
 //! retired, so no other thread can meet them while the lock is not held.
 //!
 //! **Locks.** `POOL`, for at most [`SCAN`] headers at a time.
@@ -80,8 +80,8 @@ fn unmap_idle(deep: bool, swept: &mut Swept) {
         }
         Some((index, pool.retire(index)))
     }) {
-        let start = NonNull::new(start as *mut u8).expect("a live slab has a start (B4)");
-        // SAFETY: the slab is retired, and it was wholly free, so no stack of it exists (B3).
+        let start = NonNull::new(start as *mut u8).expect("a live slab has a start (SL4)");
+        // SAFETY: the slab is retired, and it was wholly free, so no stack of it exists (SL3).
         unsafe { os::release(start, len) };
         POOL.lock().vacate(index);
         swept.slabs_unmapped += 1;
@@ -143,7 +143,7 @@ impl Taken {
             ranges[len] = (low + guard_bytes, self.class.bytes() - guard_bytes);
             len += 1;
         }
-        // SAFETY: the slots are taken by this thread (B3) and no stack of them exists, so nobody has data there; the
+        // SAFETY: the slots are taken by this thread (SL3) and no stack of them exists, so nobody has data there; the
         // slab is not unmapped while some of its slots are taken.
         unsafe { os::discard_many(&ranges[..len]) };
     }

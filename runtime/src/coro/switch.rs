@@ -7,11 +7,11 @@
 //! either.
 //!
 //! **Invariants.**
-//! - C1. `entry` does not unwind: it catches every panic. `resume` then never unwinds into the scheduler.
-//! - C2. A coroutine that has started and not returned is never dropped: corosensei would resume it with an unwinding
+//! - CO1. `entry` does not unwind: it catches every panic. `resume` then never unwinds into the scheduler.
+//! - CO2. A coroutine that has started and not returned is never dropped: corosensei would resume it with an unwinding
 //!   payload, while others may borrow from frames on its stack. `ManuallyDrop` keeps that from happening even by
 //!   accident: a dropped `Coro` leaks its stack.
-//! - C3. The yielder lies on the coroutine's stack and is used only by code that runs on that stack.
+//! - CO3. The yielder lies on the coroutine's stack and is used only by code that runs on that stack.
 //!
 //! **Locks.** None.
 //!
@@ -41,7 +41,7 @@ impl<Y: 'static> Coro<Y> {
     /// # Safety
     ///
     /// - `entry` may be called once with `argument`, on any thread that resumes the coroutine;
-    /// - it does not unwind (C1).
+    /// - it does not unwind (CO1).
     #[inline]
     pub(crate) unsafe fn new(mut stack: Stack, entry: Entry<Y>, argument: *mut ()) -> Self {
         stack.mark_used();
@@ -93,10 +93,10 @@ impl<Y: 'static> fmt::Debug for Coro<Y> {
 ///
 /// # Safety
 ///
-/// - `yielder` is what `entry` was given, and the caller runs on that coroutine's stack (C3).
+/// - `yielder` is what `entry` was given, and the caller runs on that coroutine's stack (CO3).
 #[inline]
 pub(crate) unsafe fn suspend<Y: 'static>(yielder: *const Yielder<Y>, said: Y) {
-    // SAFETY: the yielder lies at the top of the stack that this code runs on (C3), so it is alive.
+    // SAFETY: the yielder lies at the top of the stack that this code runs on (CO3), so it is alive.
     unsafe { &*yielder }.suspend(said);
 }
 
@@ -107,14 +107,14 @@ pub(crate) unsafe fn suspend<Y: 'static>(yielder: *const Yielder<Y>, said: Y) {
 ///
 /// # Safety
 ///
-/// - `yielder` is what `entry` was given, and the caller runs on that coroutine's stack (C3);
+/// - `yielder` is what `entry` was given, and the caller runs on that coroutine's stack (CO3);
 /// - `f` uses neither the yielder nor anything that suspends.
 pub(crate) unsafe fn on_parent_stack<Y: 'static, F, R>(yielder: *const Yielder<Y>, f: F) -> R
 where
     F: FnOnce() -> R,
 {
     let f = SameThread(f);
-    // SAFETY: the yielder lies at the top of the stack that this code runs on (C3), so it is alive.
+    // SAFETY: the yielder lies at the top of the stack that this code runs on (CO3), so it is alive.
     unsafe { &*yielder }.on_parent_stack(move || f.call())
 }
 

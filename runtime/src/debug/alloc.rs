@@ -3,7 +3,7 @@
 //! *Why here.* Floor 8: the program decides to install it; `rt0` reads the counts. Rust has one allocator a program, which is
 //! the program's to choose, so a library cannot count without being asked to.
 //!
-//! *Invariants.* CA1. Counting never allocates: it may only read the thread's word and atomics. CA2. The counts are written by the
+//! *Invariants.* AL1. Counting never allocates: it may only read the thread's word and atomics. AL2. The counts are written by the
 //! goroutine in `COUNTED` alone, and read by it after it has stopped counting.
 //!
 //! *Locks.* None.
@@ -79,7 +79,7 @@ impl<A> CountingAllocator<A> {
     }
 }
 
-/// Counts an allocation, if it is one of the goroutine that is counted (CA1).
+/// Counts an allocation, if it is one of the goroutine that is counted (AL1).
 #[inline(always)]
 fn note(bytes: usize) {
     let counted = COUNTED.load(Ordering::Relaxed);
@@ -97,7 +97,7 @@ fn count(counted: *mut G, bytes: usize) {
     }
 }
 
-// SAFETY: every call goes on to `A` with its arguments unchanged, and `A` keeps the contract; counting neither allocates nor unwinds (CA1).
+// SAFETY: every call goes on to `A` with its arguments unchanged, and `A` keeps the contract; counting neither allocates nor unwinds (AL1).
 unsafe impl<A: GlobalAlloc> GlobalAlloc for CountingAllocator<A> {
     #[inline]
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {

@@ -8,12 +8,12 @@
 //! can throw; what cannot go on aborts.
 //!
 //! **Invariants.**
-//! - O1. A function that may be called in a signal handler or a crash (`write_stderr`, `exit_now`, `raise_abort`,
+//! - OS1. A function that may be called in a signal handler or a crash (`write_stderr`, `exit_now`, `raise_abort`,
 //!   `futex_wake`, `nanotime`, `thread_id`) neither allocates nor takes a lock (Linux; elsewhere as far as the
 //!   platform permits, see the file).
-//! - O2. "Not supported" is an honest value: `false`, `None`, `-1`, `ENOSYS`. Callers decide by the value at run
+//! - OS2. "Not supported" is an honest value: `false`, `None`, `-1`, `ENOSYS`. Callers decide by the value at run
 //!   time, never by `cfg`.
-//! - O3. Memory from `reserve` reads as zero until it is written, and again after `discard` where the system
+//! - OS3. Memory from `reserve` reads as zero until it is written, and again after `discard` where the system
 //!   discards at once.
 //!
 //! **Locks.** None on Linux. The fallbacks keep a parking table of their own (`parking.rs`), a leaf.

@@ -1,12 +1,12 @@
 //! Unix without Linux's extras: macOS and the BSDs.
 //!
-//! **What.** The names of `os/` by POSIX means. What POSIX does not know is answered with "not supported" (O2).
+//! **What.** The names of `os/` by POSIX means. What POSIX does not know is answered with "not supported" (OS2).
 //!
 //! **Why here.** Floor 0. These systems are checked by the compiler, not measured.
 //!
 //! **Invariants.**
-//! - U1. A guard is always `mprotect` here, so `guard_pages_supported` is `false`.
-//! - U2. Nobody can look at another thread, so every thread counts as on its CPU: blocked goroutines are found by
+//! - UX1. A guard is always `mprotect` here, so `guard_pages_supported` is `false`.
+//! - UX2. Nobody can look at another thread, so every thread counts as on its CPU: blocked goroutines are found by
 //!   their time slice instead.
 //!
 //! **Locks.** The parking table's.
@@ -155,12 +155,12 @@ pub(crate) unsafe fn discard_many(ranges: &[(usize, usize)]) {
     }
 }
 
-/// Reports whether guard markers exist: never here (U1).
+/// Reports whether guard markers exist: never here (UX1).
 pub(crate) fn guard_pages_supported() -> bool {
     false
 }
 
-/// Refuses to install guard markers (U1).
+/// Refuses to install guard markers (UX1).
 ///
 /// # Safety
 ///
@@ -255,7 +255,7 @@ pub(crate) fn open_thread_stat(_thread: u32) -> i32 {
     -1
 }
 
-/// Returns `true` (U2).
+/// Returns `true` (UX2).
 pub(crate) fn thread_is_on_cpu(_fd: i32) -> bool {
     true
 }

@@ -1,13 +1,13 @@
 //! Windows: the names of `os/` over std and a handful of kernel32 calls.
 //!
-//! **What.** Memory through `VirtualAlloc`, threads through std, and "not supported" for what has no counterpart (O2).
+//! **What.** Memory through `VirtualAlloc`, threads through std, and "not supported" for what has no counterpart (OS2).
 //!
 //! **Why here.** Floor 0. This platform is checked by the compiler, not run.
 //!
 //! **Invariants.**
-//! - W1. `reserve` commits at once: Windows has no memory that may be touched without having been promised.
-//! - W2. `release` takes a whole reservation; a part of one stays until the whole goes.
-//! - W3. A guard is always a page without access, so `guard_pages_supported` is `false`.
+//! - WN1. `reserve` commits at once: Windows has no memory that may be touched without having been promised.
+//! - WN2. `release` takes a whole reservation; a part of one stays until the whole goes.
+//! - WN3. A guard is always a page without access, so `guard_pages_supported` is `false`.
 //!
 //! **Locks.** The parking table's; std's lock on standard error.
 //!
@@ -90,14 +90,14 @@ pub(crate) fn is_secure() -> bool {
     false
 }
 
-/// Reserves and commits `len` bytes of zeroed memory (W1); fails with a Windows error code.
+/// Reserves and commits `len` bytes of zeroed memory (WN1); fails with a Windows error code.
 pub(crate) fn reserve(len: usize) -> Result<NonNull<u8>, i32> {
     // SAFETY: a null address lets the system choose a free place.
     let memory = unsafe { VirtualAlloc(ptr::null_mut(), len, MEM_RESERVE | MEM_COMMIT, PAGE_READWRITE) };
     NonNull::new(memory.cast::<u8>()).ok_or_else(last_error)
 }
 
-/// Gives a reservation back (W2).
+/// Gives a reservation back (WN2).
 ///
 /// # Safety
 ///
@@ -155,12 +155,12 @@ pub(crate) unsafe fn discard_many(ranges: &[(usize, usize)]) {
     }
 }
 
-/// Reports whether guard markers exist: never here (W3).
+/// Reports whether guard markers exist: never here (WN3).
 pub(crate) fn guard_pages_supported() -> bool {
     false
 }
 
-/// Refuses to install guard markers (W3).
+/// Refuses to install guard markers (WN3).
 ///
 /// # Safety
 ///

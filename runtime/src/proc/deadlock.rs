@@ -2,8 +2,8 @@
 //!
 //! *Why here.* Floor 5: noticed where the last M goes to sleep, confirmed by sysmon, which may look around at leisure.
 //!
-//! *Invariants.* L1. Nothing is reported while a thread that is not ours exists, a timer is pending, somebody waits for a socket, or a receiver of
-//! outside events is registered: each could still wake somebody. L2. A report is made only if no M can run anything, seen under the scheduler lock.
+//! *Invariants.* DL1. Nothing is reported while a thread that is not ours exists, a timer is pending, somebody waits for a socket, or a receiver of
+//! outside events is registered: each could still wake somebody. DL2. A report is made only if no M can run anything, seen under the scheduler lock.
 //!
 //! *Locks.* `SCHED.lock`.
 //!

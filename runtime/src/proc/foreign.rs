@@ -2,7 +2,7 @@
 //!
 //! *Why here.* Floor 5: the other side of `park`.
 //!
-//! *Invariants.* M3. O1. A foreign thread never owns a P; what it readies goes to the global queue. O2. Its G has the flag THREAD: parking
+//! *Invariants.* M3. FO1. A foreign thread never owns a P; what it readies goes to the global queue. FO2. Its G has the flag THREAD: parking
 //! it sleeps on the M's note, readying it wakes the note.
 //!
 //! *Locks.* None.
@@ -90,7 +90,7 @@ pub(crate) fn park(inside: &Entered, reason: WaitReason, commit: ParkCommit, arg
     gp.status.runnable_to_running();
 }
 
-/// Wakes a parked foreign thread (O2), or the tasks for which a proxy stands.
+/// Wakes a parked foreign thread (FO2), or the tasks for which a proxy stands.
 #[cold]
 pub(crate) fn ready(gp: GPtr) {
     if gp.has(flag::PROXY) {

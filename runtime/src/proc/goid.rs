@@ -1,6 +1,6 @@
 //! Goroutine ids: unique for the process, never reused, handed out in batches per P.
 //!
-//! *Why here.* Floor 5. *Invariants.* I1. Id 1 is the first one given out: the main goroutine's. *Locks.* None.
+//! *Why here.* Floor 5. *Invariants.* GI1. Id 1 is the first one given out: the main goroutine's. *Locks.* None.
 //!
 //! *Go:* `_GoidCacheBatch`, `sched.goidgen`.
 

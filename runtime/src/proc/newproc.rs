@@ -4,7 +4,7 @@
 //!
 //! A spawn writes the closure into the G and queues it. The stack is bound by the first `execute`.
 //!
-//! *Invariants.* G2-G5. N1. A G leaves this module with every field of a previous life reset.
+//! *Invariants.* G2-G5. NG1. A G leaves this module with every field of a previous life reset.
 //!
 //! *Locks.* None; the free lists are the P's, or `gslab`'s.
 //!
@@ -187,7 +187,7 @@ pub(crate) fn recycle_elsewhere(gp: GPtr) {
     gslab::give_back_one(gp);
 }
 
-/// Resets what the next life does not write (N1).
+/// Resets what the next life does not write (NG1).
 #[inline]
 fn clean(gp: GPtr) {
     gp.id.store(0, Ordering::Relaxed);

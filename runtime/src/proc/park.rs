@@ -144,7 +144,7 @@ fn suspend(switch: Switch) {
     let mut mp = inside.m();
     while let Some(look) = mp.look.get() {
         look();
-        // SAFETY: as above. In traceback mode the goroutine goes back to waiting (TB1).
+        // SAFETY: as above. In traceback mode the goroutine goes back to waiting (TC1).
         unsafe { switch::suspend(gp.yielder(), ()) };
         mp = inside.m();
     }

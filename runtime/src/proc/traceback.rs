@@ -5,7 +5,7 @@
 //! Nothing can walk a stack from outside, so the goroutine walks its own: it is resumed in traceback mode, calls the look function where it would
 //! have gone on, and suspends again. Its home and its wait do not change.
 //!
-//! *Invariants.* S2, S3. TB1. A goroutine in traceback mode calls the look function and suspends; nothing else of it runs.
+//! *Invariants.* S2, S3. TC1. A goroutine in traceback mode calls the look function and suspends; nothing else of it runs.
 //!
 //! *Locks.* None.
 //!
@@ -24,7 +24,7 @@ pub(crate) fn on_stack_of(gp: GPtr, look: fn()) -> bool {
     mp.set_curg(Some(gp));
     // SAFETY: the scan bit makes the stack ours (S2), and a waiting goroutine has a coroutine that has not finished.
     let stopped = unsafe { (*gp.coro.get()).assume_init_mut() }.resume();
-    debug_assert!(stopped.is_some(), "a goroutine ended in traceback mode (TB1)");
+    debug_assert!(stopped.is_some(), "a goroutine ended in traceback mode (TC1)");
     mp.set_curg(curg);
     mp.claim.set_depth(depth.max(1));
     mp.look.set(None);

@@ -2,7 +2,7 @@
 //!
 //! *Why here.* Floor 5: `wired` is a field of G, `locked_g` of M; the two change together.
 //!
-//! *Invariants.* W1. `locked_g` of an M is null or the goroutine that has locked it, which is wired to it. W2. A dedicated M runs no goroutine but those wired to it.
+//! *Invariants.* WI1. `locked_g` of an M is null or the goroutine that has locked it, which is wired to it. WI2. A dedicated M runs no goroutine but those wired to it.
 //!
 //! *Locks.* None; all fields belong to the thread.
 //!

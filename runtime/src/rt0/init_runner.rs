@@ -2,7 +2,7 @@
 //!
 //! *Why here.* Floor 9.
 //!
-//! *Invariants.* R1.
+//! *Invariants.* RT1.
 //!
 //! *Locks.* None.
 //!

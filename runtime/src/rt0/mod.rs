@@ -7,7 +7,7 @@
 //! runtime_main: sysmon, lock to the main thread, runtime's inits, sweepers, updater, user's inits, unlock, body, exit
 //! ```
 //!
-//! *Invariants.* R0. Until `runtime_main` has set `main_started`, only m0 exists. R1. Inits run one after another on goroutine 1, on the
+//! *Invariants.* RT0. Until `runtime_main` has set `main_started`, only m0 exists. RT1. Inits run one after another on goroutine 1, on the
 //! main thread.
 //!
 //! *Locks.* None.

@@ -2,7 +2,7 @@
 //!
 //! *Why here.* Floor 7: the value and its guard over `raw_mutex`, which does the locking.
 //!
-//! *Invariants.* MU1, MU4. MU5. A guard is not `Send`, as std's: the locks themselves would not mind, because an unlock may come from any thread, and a
+//! *Invariants.* MU1, MU4. MG1. A guard is not `Send`, as std's: the locks themselves would not mind, because an unlock may come from any thread, and a
 //! goroutine that is moved to another thread takes its guards along.
 //!
 //! *Locks.* None of its own.

@@ -2,7 +2,7 @@
 //!
 //! *Why here.* Floor 7, shared by `Mutex` and `RwLock`; the error types are std's own.
 //!
-//! *Invariants.* MU4. A goexit that unwinds through a guard does not poison: nothing has failed. PO1. A guard that was made while its thread was
+//! *Invariants.* MU4. A goexit that unwinds through a guard does not poison: nothing has failed. PN1. A guard that was made while its thread was
 //! already panicking does not poison, because the panic is not its own.
 //!
 //! *Locks.* None: the flag is read and written by holders of the lock it belongs to, which orders them.

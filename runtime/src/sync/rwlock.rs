@@ -3,7 +3,7 @@
 //! *Why here.* Floor 7: the value and its guards over `raw_rwlock`.
 //!
 //! *Invariants.* RL1. The value is touched by the writer only while there is one, and is only read while there are readers. RL2. Only writers poison: a
-//! reader that panics has changed nothing. MU4, MU5.
+//! reader that panics has changed nothing. MU4, MG1.
 //!
 //! *Locks.* None of its own.
 //!

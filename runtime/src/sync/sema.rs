@@ -2,7 +2,7 @@
 //!
 //! *Why here.* Floor 7, under the locks, which keep their own counts of who has what; this one holds only wake-ups that came before their sleep.
 //!
-//! *Invariants.* SE1. The count is above zero only while nobody is queued.
+//! *Invariants.* SA1. The count is above zero only while nobody is queued.
 //!
 //! *Locks.* The queue's, rank 1.
 //!

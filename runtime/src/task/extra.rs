@@ -2,7 +2,7 @@
 //!
 //! *Why here.* Floor 8: behind one pointer of the G, allocated when first needed, outside of the runtime.
 //!
-//! *Invariants.* E1. Only the goroutine itself (or its spawner before it is queued) touches its extra: not even dumps look at it. E2. It is dropped by the
+//! *Invariants.* XT1. Only the goroutine itself (or its spawner before it is queued) touches its extra: not even dumps look at it. XT2. It is dropped by the
 //! goroutine at its end, in user mode, all of it, so that the G's next life does not find it.
 //!
 //! *Locks.* None.
@@ -65,7 +65,7 @@ pub(crate) fn with<R>(use_it: impl FnOnce(&Extra) -> R) -> R {
         raw = Extra::default().into_raw();
         gp.extra.store(raw, Ordering::Relaxed);
     }
-    // SAFETY: the pointer is from `into_raw`, and only this goroutine drops it, at its end (E1, E2).
+    // SAFETY: the pointer is from `into_raw`, and only this goroutine drops it, at its end (XT1, XT2).
     use_it(unsafe { &*raw.cast::<Extra>() })
 }
 

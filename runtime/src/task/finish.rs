@@ -127,7 +127,7 @@ fn drop_locals(gp: GPtr) {
     }
 }
 
-/// Until there is none: a local whose destructor ends by a goexit is gone, the others are not yet (E2).
+/// Until there is none: a local whose destructor ends by a goexit is gone, the others are not yet (XT2).
 #[cold]
 fn drop_extra(gp: GPtr) {
     while let Err(payload) = catch_unwind(AssertUnwindSafe(|| extra::drop_extra(gp))) {

@@ -5,7 +5,7 @@
 //! If user code catches the payload, the goroutine is still to end: the flag stays, and the next public operation that may park raises it
 //! again. It is not raised while another panic unwinds, nor inside a wait that others borrow through (a scope's).
 //!
-//! *Invariants.* X1 of `task`: the payload type is private, so no user code can make or keep one on purpose.
+//! *Invariants.* GE1. The payload type is private, so no user code can make or keep one on purpose.
 //!
 //! *Locks.* None.
 //!

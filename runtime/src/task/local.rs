@@ -2,7 +2,7 @@
 //!
 //! *Why here.* Floor 8: kept in the goroutine's extra.
 //!
-//! *Invariants.* E1, E2. LO1. A value is boxed and never moved or dropped before the goroutine's end, so a reference stays good while `with`
+//! *Invariants.* XT1, XT2. LO1. A value is boxed and never moved or dropped before the goroutine's end, so a reference stays good while `with`
 //! runs, even if the goroutine parks in it.
 //!
 //! *Locks.* None.

@@ -2,7 +2,7 @@
 //!
 //! *Why here.* Floor 8.
 //!
-//! *Invariants.* U1. What the goroutine borrows outlives it: `run` returns only after its end.
+//! *Invariants.* RU1. What the goroutine borrows outlives it: `run` returns only after its end.
 //!
 //! *Locks.* None.
 //!
@@ -48,7 +48,7 @@ where
     T: Send,
 {
     let at = Location::caller();
-    // SAFETY: `join` below returns only when the result is there, after all that the goroutine borrows was used and dropped (U1); it cannot be left by
+    // SAFETY: `join` below returns only when the result is there, after all that the goroutine borrows was used and dropped (RU1); it cannot be left by
     // a goexit, which would have been raised by `start_joined`, before anything was started.
     let gp = unsafe {
         start_joined(f, boot::default_stack_class(), null_mut(), flag::RUN | flag::BORROWS, type_name::<F>, at)

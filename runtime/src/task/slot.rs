@@ -2,7 +2,7 @@
 //!
 //! *Why here.* Floor 8: typed access to the untyped words of `gmp::g`.
 //!
-//! *Invariants.* O1. Whether a value is inline is a function of its type alone, so writer and reader agree without a flag.
+//! *Invariants.* SO1. Whether a value is inline is a function of its type alone, so writer and reader agree without a flag.
 //!
 //! *Locks.* None. *Go:* no counterpart.
 
@@ -40,10 +40,10 @@ pub(crate) fn pack<T>(value: T) -> Slot {
 #[inline(always)]
 pub(crate) unsafe fn take<T>(slot: *mut Slot) -> T {
     if fits::<T>() {
-        // SAFETY: an inline `T` was written (O1).
+        // SAFETY: an inline `T` was written (SO1).
         unsafe { ptr::read(slot.cast::<T>()) }
     } else {
-        // SAFETY: a box of `T` was written (O1).
+        // SAFETY: a box of `T` was written (SO1).
         let boxed = unsafe { Box::from_raw(ptr::read(slot.cast::<*mut T>())) };
         *boxed
     }

@@ -2,7 +2,7 @@
 //!
 //! *Why here.* Floor 8.
 //!
-//! *Invariants.* O1, J1.
+//! *Invariants.* SO1, J1.
 //!
 //! *Locks.* None.
 //!

@@ -6,7 +6,7 @@
 //! The parser is a procedural macro (`macros/src/select`), because the errors of `macro_rules` point at the whole invocation; the two macros are
 //! thin `macro_rules` around it, which know the path of this crate.
 //!
-//! *Invariants.* SE1-SE3, OP1, DY1, PL1 in those files. AR1. An arm makes one case (`used`), and a case, which cannot be copied, is in one select, so the
+//! *Invariants.* SE1-SE3, OP1, DY1, PC1 in those files. AR1. An arm makes one case (`used`), and a case, which cannot be copied, is in one select, so the
 //! place of the arm is filled at most once and emptied at most once.
 //!
 //! *Locks.* Those of the channels.

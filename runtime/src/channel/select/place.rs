@@ -2,7 +2,7 @@
 //!
 //! *Why here.* Floor 7, for `dynamic`; the macros have a place of the right type on the frame.
 //!
-//! *Invariants.* PL1. A place does not drop what is in it: whoever knows the type takes it out.
+//! *Invariants.* PC1. A place does not drop what is in it: whoever knows the type takes it out.
 //!
 //! *Locks.* None.
 //!

@@ -6,9 +6,9 @@
 //! **Why here.** Floor 0. The rule that turns numbers into a GOMAXPROCS belongs to the scheduler.
 //!
 //! **Invariants.**
-//! - C1. Only the leaf group counts, as in Go; a move to another group is not noticed.
-//! - C2. Anything unreadable means "no limit", never an error.
-//! - C3. Reading again allocates nothing; finding the group does, once.
+//! - CG1. Only the leaf group counts, as in Go; a move to another group is not noticed.
+//! - CG2. Anything unreadable means "no limit", never an error.
+//! - CG3. Reading again allocates nothing; finding the group does, once.
 //!
 //! **Locks.** None; `OnceLock` for the search.
 //!

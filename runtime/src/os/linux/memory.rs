@@ -6,10 +6,10 @@
 //! **Why here.** Floor 0. Which ranges are stacks or slabs is floor 2's business.
 //!
 //! **Invariants.**
-//! - M1. Vectored advice goes through `process_madvise` on `PIDFD_SELF`, which names the calling thread's own
+//! - ME1. Vectored advice goes through `process_madvise` on `PIDFD_SELF`, which names the calling thread's own
 //!   process. A pidfd kept open would name the parent after a fork.
-//! - M2. A kernel that refuses vectored advice once is not asked again: the loop does the same work.
-//! - M3. Guard markers count as supported only if a guarded page was seen to refuse access. User-mode emulators
+//! - ME2. A kernel that refuses vectored advice once is not asked again: the loop does the same work.
+//! - ME3. Guard markers count as supported only if a guarded page was seen to refuse access. User-mode emulators
 //!   accept unknown advice and ignore it.
 //!
 //! **Locks.** None; the probe results are atomics that every thread would compute alike.
@@ -156,7 +156,7 @@ pub(crate) fn guard_pages_supported() -> bool {
     GUARDS.answer().unwrap_or_else(|| GUARDS.record(probe_guards()))
 }
 
-/// Installs a guard on a page of its own and sees whether the kernel refuses to write there (M3).
+/// Installs a guard on a page of its own and sees whether the kernel refuses to write there (ME3).
 fn probe_guards() -> bool {
     let page = page_size();
     let Ok(ptr) = reserve(page) else { return false };
@@ -268,7 +268,7 @@ unsafe fn advise_vector(ranges: &[(usize, usize)], advice: i32) -> Result<usize,
         entry.iov_len = len;
     }
     // SAFETY: `vector` holds `ranges.len()` entries, at most BATCH, which the caller vouches for; PIDFD_SELF is this
-    // process (M1).
+    // process (ME1).
     let bytes =
         unsafe { libc::syscall(libc::SYS_process_madvise, PIDFD_SELF, vector.as_ptr(), ranges.len(), advice, 0) };
     let Ok(mut bytes) = usize::try_from(bytes) else { return Err(errno()) };

@@ -6,9 +6,9 @@
 //! **Why here.** Floor 0. Only `libc` and `num_cpus` are used.
 //!
 //! **Invariants.**
-//! - L1. `errno` is read straight after the call that set it, in the same function, with no call in between: a
+//! - LX1. `errno` is read straight after the call that set it, in the same function, with no call in between: a
 //!   goroutine may be on another thread afterwards.
-//! - L2. All futexes are process-private.
+//! - LX2. All futexes are process-private.
 //!
 //! **Locks.** None.
 //!
@@ -44,7 +44,7 @@ const MEMBARRIER_PRIVATE_EXPEDITED: i32 = 1 << 3;
 /// `MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED` of `linux/membarrier.h`.
 const MEMBARRIER_REGISTER_PRIVATE_EXPEDITED: i32 = 1 << 4;
 
-/// Returns the calling thread's errno (L1).
+/// Returns the calling thread's errno (LX1).
 #[inline]
 fn errno() -> i32 {
     // SAFETY: `__errno_location` returns the address of the calling thread's errno, which is valid while it runs.

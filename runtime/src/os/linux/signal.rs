@@ -5,9 +5,9 @@
 //! **Why here.** Floor 0. Which signals use it is decided in `coro/overflow.rs` and above.
 //!
 //! **Invariants.**
-//! - S1. An alternate stack that somebody else set up stays as it is: std gives one to the main thread and to its
+//! - SS1. An alternate stack that somebody else set up stays as it is: std gives one to the main thread and to its
 //!   own threads, and frees it when they end.
-//! - S2. A stack from here is never unmapped. Threads of the runtime are not retired, so the number is bounded.
+//! - SS2. A stack from here is never unmapped. Threads of the runtime are not retired, so the number is bounded.
 //!
 //! **Locks.** None.
 //!
@@ -51,7 +51,7 @@ pub(crate) fn install_signal_stack() {
     // SAFETY: the mapping is `page + size` bytes long.
     let stack = unsafe { low.add(page) };
     let stack = libc::stack_t { ss_sp: stack.as_ptr().cast::<c_void>(), ss_flags: 0, ss_size: size };
-    // SAFETY: the stack is mapped, at least the kernel's minimum, used by nobody else and never unmapped (S2).
+    // SAFETY: the stack is mapped, at least the kernel's minimum, used by nobody else and never unmapped (SS2).
     unsafe { libc::sigaltstack(&raw const stack, ptr::null_mut()) };
 }
 

@@ -6,8 +6,8 @@
 //! **Why here.** Floor 0. What a thread runs (an M, sysmon) is decided above.
 //!
 //! **Invariants.**
-//! - T1. A thread that was started here is detached: nobody joins it, its memory goes when it ends.
-//! - T2. Watching a thread (`thread_cpu_time`, `thread_is_on_cpu`) needs only a number that the thread made itself,
+//! - LT1. A thread that was started here is detached: nobody joins it, its memory goes when it ends.
+//! - LT2. Watching a thread (`thread_cpu_time`, `thread_is_on_cpu`) needs only a number that the thread made itself,
 //!   so a watcher never touches memory of a thread that may have ended.
 //!
 //! **Locks.** None.
