@@ -284,3 +284,39 @@ fn a_borrow_of_run_and_scope_is_over_when_they_return_even_by_a_panic() {
         assert_eq!(log, ["borrowed", "free again"]);
     });
 }
+
+#[goruntime::test]
+fn memory_of_ended_goroutines_is_given_back_and_used_again_beside_living_ones() {
+    // More than processors keep for themselves.
+    const MANY: u32 = 40_000;
+    within(|| {
+        for _ in 0..3 {
+            let (stay, living) = channel::bounded::<()>(0);
+            let start = |number: u32| {
+                // Every hundredth lives on: some pages hold a living one, most do not.
+                let living = number.is_multiple_of(100).then(|| living.clone());
+                spawn(move || {
+                    MARK.with(|mark| assert_eq!(mark.replace(number), 0));
+                    if let Some(living) = living {
+                        assert!(living.recv().is_err());
+                    }
+                    MARK.with(Cell::get)
+                })
+            };
+            let (mut kept, mut ended) = (Vec::new(), Vec::new());
+            for number in 0..MANY {
+                if number.is_multiple_of(100) { &mut kept } else { &mut ended }.push((number, start(number)));
+            }
+            let joins = |handles: Vec<(u32, goruntime::JoinHandle<u32>)>| {
+                handles.into_iter().for_each(|(number, handle)| assert_eq!(handle.join().unwrap(), number));
+            };
+            joins(ended);
+            let before = runtime::mem_stats().goroutine_objects;
+            runtime::free_os_memory();
+            let after = runtime::mem_stats().goroutine_objects;
+            assert!(before - after > 1 << 20, "of {before} bytes {after} are left");
+            drop(stay);
+            joins(kept);
+        }
+    });
+}

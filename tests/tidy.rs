@@ -15,11 +15,13 @@
 mod checks;
 #[path = "tidy/lists.rs"]
 mod lists;
+#[path = "tidy/safety.rs"]
+mod safety;
 #[path = "tidy/source.rs"]
 mod source;
 
 use checks::Floors;
-use source::{Source, read, sources};
+use source::{Source, read, root, sources};
 
 const SHIPPED: [&str; 2] = ["runtime/src", "macros/src"];
 const EVERYTHING: [&str; 5] = ["runtime", "macros", "examples", "tests", "benches"];
@@ -56,6 +58,13 @@ fn unsafe_stands_only_in_the_listed_files() {
 }
 
 #[test]
+fn what_unsafe_code_relies_on_is_written_down_and_exists() {
+    let doc = read("runtime/SAFETY.md");
+    let names = safety::known_names(&sources(&EVERYTHING), |path| root().join(path).exists(), &doc);
+    none(safety::complaints(&doc, &sources(&["runtime/src"]), lists::UNSAFE, &names));
+}
+
+#[test]
 fn safety_comments_argue() {
     none(checks::empty_arguments(&sources(&EVERYTHING)));
 }
@@ -89,6 +98,36 @@ fn the_first_program_of_the_readme_is_the_example() {
         read("README.md").contains(&format!("```rust\n{program}```")),
         "README.md shows another program than examples/hello.rs"
     );
+}
+
+/// What a document may get wrong, each with a part of the complaint.
+#[test]
+fn the_check_of_the_document_complains_when_it_has_to() {
+    let head = "//! *Invariants.* S1, X1. L1. A sentence. L2. `word` is one.\n\n";
+    let code = "unsafe impl<T: Send> Send for List<T> {}\nfn deref() {\n    unsafe { f() };\n}\nfn caught() {}\n";
+    let file = [Source::new("runtime/src/base/x.rs", &format!("{head}{code}"))];
+    let good = "### `base/x.rs`\n\nUnsafe in `deref`; `Send for List`.\n\n* **L1.** It is so. *Used:* `deref`. *Why:* because. *Caught:*\n  `caught`.\n\
+                * **L2.** It is one. *Used:* `deref`. *Why:* because. *Caught:* none: by reading.\n\n`elsewhere` is not looked up.\n";
+    let complaints = |doc: &str| {
+        let names = safety::known_names(&file, |_| false, doc);
+        safety::complaints(doc, &file, &[("runtime/src/base/", "for a reason")], &names)
+    };
+    assert_eq!(complaints(good), Vec::<String>::new());
+    let changes = [
+        ("### `base/x.rs`", "## Base", "has no section"),
+        ("### `base/x.rs`", "### `base/y.rs`", "there is no file"),
+        ("**L2.**", "**L3.**", "does not explain L2"),
+        ("**L2.**", "**L3.**", "does not define L3"),
+        ("**L2.**", "**L1.**", "labels are unique"),
+        ("`Send for List`", "`List`", "does not name `Send for List`"),
+        ("`deref`", "it", "does not name `deref`"),
+        ("*Why:*", "", "lacks *Why:*"),
+        ("`caught`", "`missed`", "`missed` catches nothing"),
+    ];
+    for (what, instead, complaint) in changes {
+        let found = complaints(&good.replace(what, instead));
+        assert!(found.iter().any(|found| found.contains(complaint)), "{complaint}: {found:?}");
+    }
 }
 
 /// Each check, and something that it has to complain about.
