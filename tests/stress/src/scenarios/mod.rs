@@ -8,6 +8,7 @@
 
 mod channels;
 mod contexts;
+mod destructors;
 mod ends;
 mod foreign;
 mod load;
@@ -69,6 +70,7 @@ pub(crate) const ALL: &[Scenario] = &[
     Scenario { name: "goexits", run: ends::goexits },
     Scenario { name: "park_in_drop", run: ends::park_in_drop },
     Scenario { name: "caught_goexit", run: ends::caught_goexit },
+    Scenario { name: "destructors", run: destructors::destructors },
     Scenario { name: "lock_thread", run: threads::lock_thread },
     Scenario { name: "end_locked", run: threads::end_locked },
     Scenario { name: "pins", run: threads::pins },
