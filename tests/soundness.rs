@@ -14,11 +14,15 @@ mod common;
 
 use std::cell::{Cell, RefCell};
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
 use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::task::{Context, Wake, Waker};
 
 use common::{until, within};
 use goruntime::runtime::{goexit, goid, pin, yield_now};
-use goruntime::{channel, context, goroutine_local, net, run, runtime, scope, spawn, sync, thread, time};
+use goruntime::{channel, context, future, goroutine_local, net, run, runtime, scope, spawn, sync, thread, time};
 
 /// Sound to send, not to share.
 type Sent = Cell<u8>;
@@ -107,6 +111,8 @@ are! {
     time::Timer: Send, Sync;
     time::Ticker: Send, Sync;
     time::AfterFunc: Send, Sync;
+
+    future::Sleep: Send, Sync, Unpin;
 
     net::TcpStream: Send, Sync;
     net::TcpListener: Send, Sync;
@@ -282,6 +288,42 @@ fn a_borrow_of_run_and_scope_is_over_when_they_return_even_by_a_panic() {
         assert!(outcome.is_err());
         log.push("free again");
         assert_eq!(log, ["borrowed", "free again"]);
+    });
+}
+
+#[goruntime::test]
+fn a_sleep_that_is_dropped_as_its_time_comes_leaves_nothing_behind() {
+    /// Calls nobody, and is not known to the runtime.
+    struct Counts(AtomicU32);
+
+    impl Wake for Counts {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    within(|| {
+        let sleepers = (0..4).map(|_| {
+            spawn(|| {
+                for round in 0..1_000 {
+                    let counts = Arc::new(Counts(AtomicU32::new(0)));
+                    let begin = time::Instant::now();
+                    let mut sleep = future::sleep(time::Duration::from_micros(20));
+                    let waker = Waker::from(Arc::clone(&counts));
+                    let _ = Pin::new(&mut sleep).poll(&mut Context::from_waker(&waker));
+                    while begin.elapsed() < time::Duration::from_micros(15 + round % 30) {}
+                    drop(sleep);
+                    drop(waker);
+                    yield_now();
+                    assert!(counts.0.load(Ordering::Relaxed) <= 1);
+                    // One that is leaked keeps what it needs.
+                    let mut leaked = future::sleep(time::Duration::from_micros(round % 30));
+                    let _ = Pin::new(&mut leaked).poll(&mut Context::from_waker(Waker::noop()));
+                    std::mem::forget(leaked);
+                }
+            })
+        });
+        sleepers.collect::<Vec<_>>().into_iter().for_each(|sleeper| sleeper.join().unwrap());
     });
 }
 

@@ -41,7 +41,7 @@
 // *Why here.* Floor 8: polls user code, starts goroutines. `proc::waker` is the waker of a goroutine, `proc::proxy` what stands for a task where the
 // runtime wants a waiter.
 //
-// *Invariants.* BO1, SL1, TO1 in the files; WK1, WK2, PX1, PX2 below. *Locks.* None here. *Go:* none.
+// *Invariants.* BO1, FS1, TO1 in the files; WK1, WK2, PX1, PX2 below. *Locks.* None here. *Go:* none.
 
 mod block_on;
 #[cfg(feature = "hyper")]

@@ -2,7 +2,7 @@
 //!
 //! *Why here.* Floor 8: timers that wake tasks instead of goroutines.
 //!
-//! *Invariants.* SL1. The timer is armed while `armed` says so, for `when`, from when on the future is ready; so a task that leaves its waker too late
+//! *Invariants.* FS1. The timer is armed while `armed` says so, for `when`, from when on the future is ready; so a task that leaves its waker too late
 //! for the timer sees that the time is up.
 //!
 //! *Locks.* The proxy's, then a timer heap's. *Go:* none.
@@ -110,7 +110,7 @@ impl Future for Sleep {
             }
             true
         });
-        // SL1.
+        // FS1.
         if this.is_elapsed() { Poll::Ready(()) } else { Poll::Pending }
     }
 }

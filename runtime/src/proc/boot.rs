@@ -2,7 +2,7 @@
 //!
 //! *Why here.* Floor 5: `rt0` calls them in Go's order.
 //!
-//! *Invariants.* BO1. A process starts its runtime once, whoever asks for it (`claim_start`). The order of the steps is `GO-RUNTIME.md` §1.
+//! *Invariants.* BT1. A process starts its runtime once, whoever asks for it (`claim_start`). The order of the steps is `GO-RUNTIME.md` §1.
 //!
 //! *Locks.* `SCHED.lock`.
 //!
@@ -50,7 +50,7 @@ pub(crate) fn start_time() -> i64 {
     START.load(Ordering::Relaxed)
 }
 
-/// Whether the caller is the one who starts the runtime (BO1).
+/// Whether the caller is the one who starts the runtime (BT1).
 #[must_use]
 pub(crate) fn claim_start() -> bool {
     static CLAIMED: AtomicBool = AtomicBool::new(false);

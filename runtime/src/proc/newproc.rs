@@ -76,7 +76,7 @@ pub(crate) unsafe fn newproc(inside: &Entered, spec: &Spec, words: &[MaybeUninit
 /// - As for `newproc`.
 #[inline(always)]
 pub(crate) unsafe fn prepare(inside: &Entered, spec: &Spec, words: &[MaybeUninit<usize>; SLOT_WORDS]) -> GPtr {
-    // SAFETY: the caller says so.
+    // SAFETY: what `make` asks for is what the caller has promised: `spec.entry` may be called once with `words`.
     unsafe { make(inside.p(), inside.g().goid(), spec, words) }
 }
 

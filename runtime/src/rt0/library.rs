@@ -2,7 +2,7 @@
 //!
 //! *Why here.* Floor 9; `proc::foreign` calls it through the hook `LIBRARY_START`.
 //!
-//! *Invariants.* RT0, BO1. LB1. The caller returns only when the inits have run.
+//! *Invariants.* RT0, BT1. LB1. The caller returns only when the inits have run.
 //!
 //! *Locks.* The `Once`.
 //!

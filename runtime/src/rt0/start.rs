@@ -2,7 +2,7 @@
 //!
 //! *Why here.* Floor 9.
 //!
-//! *Invariants.* RT0, RT1, BO1.
+//! *Invariants.* RT0, RT1, BT1.
 //!
 //! *Locks.* None.
 //!

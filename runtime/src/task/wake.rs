@@ -2,7 +2,7 @@
 //!
 //! *Why here.* Floor 8: makes closures into goroutines, which is what `proc::proxy` below cannot.
 //!
-//! *Invariants.* J2: wakers of others run only outside of the runtime. O1 of `slot`: a closure that has a waker in it fits, so nothing is allocated.
+//! *Invariants.* J2: wakers of others run only outside of the runtime. SO1 of `slot`: a closure that has a waker in it fits, so nothing is allocated.
 //!
 //! *Locks.* None. *Go:* `goFunc` of time.go, in spirit.
 
@@ -44,7 +44,7 @@ pub(crate) fn call_elsewhere(waker: Waker) {
         created_at: Location::caller(),
     };
     let pp = m::current().and_then(|mp| mp.p());
-    // SAFETY: the words are what the entry takes.
+    // SAFETY: the words are a closure of `call`'s type, which the entry takes; it is a `Waker`, so any thread may call it.
     let gp = unsafe { newproc::make(pp, 0, &spec, &words) };
     newproc::launch(pp, gp);
 }

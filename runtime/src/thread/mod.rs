@@ -2,7 +2,7 @@
 //!
 //! *Why here.* Floor 8.
 //!
-//! *Invariants.* PE1 of `proc::permit`.
+//! *Invariants.* PE1 of `gmp::permit`.
 //!
 //! *Locks.* None.
 //!
