@@ -22,7 +22,10 @@ use std::task::{Context, Wake, Waker};
 
 use common::{until, within};
 use goruntime::runtime::{goexit, goid, pin, yield_now};
-use goruntime::{channel, context, future, goroutine_local, net, run, runtime, scope, spawn, sync, thread, time};
+use goruntime::{
+    channel, context, fs, future, goroutine_local, io, net, process, run, runtime, scope, signal, spawn, sync, thread,
+    time,
+};
 
 /// Sound to send, not to share.
 type Sent = Cell<u8>;
@@ -114,6 +117,31 @@ are! {
 
     future::Sleep: Send, Sync, Unpin;
 
+    fs::File: Send, Sync;
+    fs::OpenOptions: Send, Sync;
+    fs::DirBuilder: Send, Sync;
+    fs::DirEntry: Send, Sync;
+    fs::ReadDir: Send, Sync;
+    io::Closed: Send, Sync;
+    io::PipeReader: Send, Sync;
+    io::PipeWriter: Send, Sync;
+    io::Stdin: Send, Sync;
+    io::Stdout: Send, Sync;
+    io::Stderr: Send, Sync;
+    io::StdinLock<'static>: Sync;
+    io::StdoutLock<'static>: Sync;
+    io::StderrLock<'static>: Sync;
+    process::Child: Send, Sync;
+    process::ChildStdin: Send, Sync;
+    process::ChildStdout: Send, Sync;
+    process::ChildStderr: Send, Sync;
+    process::Command: Send, Sync;
+    process::WaitDelayExpired: Send, Sync;
+    signal::Signal: Send, Sync;
+    signal::SignalError: Send, Sync;
+    signal::SignalReceived: Send, Sync;
+    signal::StopHandle: Send, Sync;
+
     net::TcpStream: Send, Sync;
     net::TcpListener: Send, Sync;
     net::UdpSocket: Send, Sync;
@@ -160,6 +188,11 @@ never! {
     goruntime::JoinHandle<Kept>: Send;
     goruntime::ScopedJoinHandle<'static, Kept>: Send, Sync;
     runtime::PinGuard: Send, Sync;
+
+    // As std's: the goroutine that has taken the lock gives it back.
+    io::StdinLock<'static>: Send;
+    io::StdoutLock<'static>: Send;
+    io::StderrLock<'static>: Send;
 }
 
 /// Ends the goroutine that drops it.

@@ -63,7 +63,7 @@
 
 // *Why here.* Floor 8: it sends to channels and ends contexts. The words that handlers touch are `sigqueue`'s, on floor 1.
 //
-// *Invariants.* SQ1-SQ3 of `sigqueue`, HD1-HD3 of `defaults`, ST1-ST3 of `table`. *Locks.* See `table`. *Go:* package os/signal.
+// *Invariants.* SQ1-SQ3 of `sigqueue`, HD1-HD3 of `defaults`, SN1-SN3 of `table`. *Locks.* See `table`. *Go:* package os/signal.
 
 mod context;
 pub(crate) mod defaults;

@@ -2,9 +2,9 @@
 //!
 //! *Why here.* Floor 8: it sends to channels and ends contexts.
 //!
-//! *Invariants.* ST1. A signal is wanted in the queue if and only if an entry wants it. While it is, its handler is in force, unless some other part of
-//! the program has replaced it. ST2. What goes is put out of force first and forgotten afterwards (HD3); what comes is wanted first and put in force
-//! afterwards. ST3. Signals are taken and delivered under the lock. So when an entry leaves, all that was noted before has been delivered to it, and nothing
+//! *Invariants.* SN1. A signal is wanted in the queue if and only if an entry wants it. While it is, its handler is in force, unless some other part of
+//! the program has replaced it. SN2. What goes is put out of force first and forgotten afterwards (HD3); what comes is wanted first and put in force
+//! afterwards. SN3. Signals are taken and delivered under the lock. So when an entry leaves, all that was noted before has been delivered to it, and nothing
 //! is afterwards.
 //!
 //! *Locks.* `TABLE`, which parks; the registry's locks below it. Handles and contexts are dropped, and contexts cancelled, outside.
@@ -82,7 +82,7 @@ pub(super) fn table() -> MutexGuard<'static, Table> {
     TABLE.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// The goroutine that delivers. It has nothing of its own: whoever removes an entry delivers as well (ST3).
+/// The goroutine that delivers. It has nothing of its own: whoever removes an entry delivers as well (SN3).
 fn deliver_forever() {
     loop {
         DELIVERY.listen(WaitReason::SignalWait);
@@ -199,7 +199,7 @@ impl Table {
         fired
     }
 
-    /// Puts the handler of a wanted signal in force (ST2).
+    /// Puts the handler of a wanted signal in force (SN2).
     fn catch(&mut self, signal: i32) -> Result<(), SignalError> {
         let state = self.state(signal);
         if state.now == Now::Caught {
@@ -215,7 +215,7 @@ impl Table {
         Ok(())
     }
 
-    /// Nobody wants these signals any more (ST2).
+    /// Nobody wants these signals any more (SN2).
     fn release(&mut self, mask: Mask) {
         for signal in signals(mask) {
             let state = self.state(signal);

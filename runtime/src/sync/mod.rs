@@ -11,7 +11,7 @@
 // *Why here.* Floor 7: what blocks a goroutine. `sudog` and `spin` are shared with the channels; `queue` is `spin` and `sudog` behind an interface
 // without unsafe code, in which all primitives wait but the channels.
 //
-// *Invariants.* SP1-SP3, SU1-SU5, CA1-CA4, QU1-QU4, SA1, WG1-WG3, MU1-MU5, RW1-RW3, RX1, RX2, RE1, RE2, RT1, RT2, RL1, RL2, CV1-CV3, BA1, ON1, ON2, OL1, LL1, LL2, PM1, PM2,
+// *Invariants.* SP1-SP3, SU1-SU5, CA1-CA4, QU1-QU4, SA1, WG1-WG3, MU1-MU5, RW1-RW3, RX1, RX2, RE1, RE2, RC1, RC2, RL1, RL2, CV1-CV3, BA1, ON1, ON2, OL1, LL1, LL2, PM1, PM2,
 // SM1, PL1, PL2, PS1-PS3 in those files. *Locks.* See each file. *Go:* package sync.
 
 mod barrier;

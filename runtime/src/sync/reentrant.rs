@@ -2,8 +2,8 @@
 //!
 //! *Why here.* Floor 7, over `raw_mutex`; the handles of standard output are under such locks.
 //!
-//! *Invariants.* RT1. `owner` is the id of the goroutine or plain thread that has the lock; only that one writes its own id or takes it away. So
-//! whoever finds its own id there has the lock, however old the value is that it sees of others. RT2. `depth` belongs to the holder.
+//! *Invariants.* RC1. `owner` is the id of the goroutine or plain thread that has the lock; only that one writes its own id or takes it away. So
+//! whoever finds its own id there has the lock, however old the value is that it sees of others. RC2. `depth` belongs to the holder.
 //!
 //! *Locks.* None besides itself. *Go:* none.
 
@@ -18,7 +18,7 @@ use crate::sync::raw_mutex::RawMutex;
 /// A lock for output.
 pub(crate) struct Reentrant {
     raw: RawMutex,
-    /// 0 without one (RT1).
+    /// 0 without one (RC1).
     owner: AtomicU64,
     /// How often the holder has taken it beyond the first time.
     depth: AtomicU32,
@@ -27,7 +27,8 @@ pub(crate) struct Reentrant {
 /// The lock is held; ends when dropped. It belongs to the goroutine, which may park and be moved to another thread meanwhile.
 pub(crate) struct Held<'a> {
     lock: &'a Reentrant,
-    not_send: PhantomData<*mut ()>,
+    /// Not `Send`, but `Sync`, as the guards of std.
+    not_send: PhantomData<std::sync::MutexGuard<'static, ()>>,
 }
 
 impl Reentrant {

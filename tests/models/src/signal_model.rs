@@ -5,7 +5,7 @@
 //!
 //! *Why here.* Between a look at `wanted` and a mark in `pending` a handler may stand still for as long as it likes.
 //!
-//! *Invariants.* SQ1-SQ3 of `sigqueue`, ST3 of `signal::table`.
+//! *Invariants.* SQ1-SQ3 of `sigqueue`, SN3 of `signal::table`.
 //!
 //! *Locks.* The table's.
 //!
