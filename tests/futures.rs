@@ -9,6 +9,9 @@
 //!
 //! *Go:* none.
 
+#[path = "futures/joins.rs"]
+mod joins;
+
 use std::cell::Cell;
 use std::future::{Future, pending, poll_fn, ready};
 use std::panic::{AssertUnwindSafe, catch_unwind};

@@ -133,6 +133,7 @@ pub(crate) const UNSAFE: &[(&str, &str)] = &[
     ("runtime/src/task/finish.rs", "takes closures out of slots"),
     ("runtime/src/task/goexit.rs", "calls what `finish` has left for it"),
     ("runtime/src/task/join.rs", "takes results out of slots"),
+    ("runtime/src/task/join_task.rs", "a word of the goroutine owns a count"),
     ("runtime/src/task/local.rs", "a value lives as long as its goroutine"),
     ("runtime/src/task/run.rs", "the goroutine borrows from its caller"),
     ("runtime/src/task/scope.rs", "goroutines borrow from the one that waits for them"),

@@ -253,7 +253,7 @@ impl<T> JoinHandle<T> {
     /// });
     /// ```
     #[track_caller]
-    pub fn join_ctx(self, ctx: &Context) -> Result<thread::Result<T>, (JoinHandle<T>, Cause)> {
+    pub fn join_ctx(mut self, ctx: &Context) -> Result<thread::Result<T>, (JoinHandle<T>, Cause)> {
         match ctx.cause() {
             Some(cause) => Err((self, cause)),
             None if self.wait_within(ctx.bounds(), Location::caller()) => Ok(self.join()),

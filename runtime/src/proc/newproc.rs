@@ -34,6 +34,9 @@ pub(crate) const CLAIM: usize = 8;
 /// `join` bit: the goroutine is done with the waiter that had to be claimed.
 pub(crate) const PASSED: usize = 16;
 
+/// `join` bit: the address is not that of a G but of what a task has left (see `task::join_task`).
+pub(crate) const TASK: usize = 32;
+
 /// The bits of the `join` word that are not the waiter's address.
 pub(crate) const JOIN_FLAGS: usize = 0xff;
 

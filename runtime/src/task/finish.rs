@@ -15,10 +15,10 @@ use std::thread;
 
 use crate::gmp::GPtr;
 use crate::gmp::g::flag;
-use crate::proc::newproc::{CLAIM, DONE, JOIN_FLAGS, NO_HANDLE, PASSED};
+use crate::proc::newproc::{CLAIM, DONE, JOIN_FLAGS, NO_HANDLE, PASSED, TASK};
 use crate::proc::{Entered, enter, goready};
 use crate::sync::sudog::{SERVED, try_claim};
-use crate::task::{extra, goexit, panics, slot};
+use crate::task::{extra, goexit, join_task, panics, slot};
 
 /// Entry of a goroutine without a handle.
 ///
@@ -55,8 +55,8 @@ pub(crate) unsafe fn entry_spawn<F: FnOnce() -> T, T>(gp: GPtr) {
     let words = slot::pack(result);
     drop_locals(gp);
     let (before, joiner) = leave_result::<T>(gp, words);
-    if before & NO_HANDLE != 0 {
-        // Its destructor may have made locals, which must not be found by the next life of the G.
+    if before & (NO_HANDLE | TASK) != 0 {
+        // A destructor or a waker may have made locals, which must not be found by the next life of the G.
         drop_locals(gp);
     }
     let inside = enter();
@@ -72,6 +72,9 @@ fn leave_result<T>(gp: GPtr, words: slot::Slot) -> (usize, Option<GPtr>) {
     unsafe { *gp.slot.get() = words };
     // AcqRel: Release publishes the result to the joiner's Acquire; Acquire sees a handle that was let go.
     let before = gp.join.fetch_or(DONE, Ordering::AcqRel);
+    if before & TASK != 0 {
+        join_task::wake(before);
+    }
     let joiner = claim_joiner(gp, before);
     if before & NO_HANDLE != 0 {
         // SAFETY: the handle is gone, so the result is ours (J1).
@@ -103,6 +106,9 @@ fn translate(payload: Box<dyn Any + Send>) -> Box<dyn Any + Send> {
 /// Who waits for the end and is to be readied by this goroutine, if somebody does.
 #[inline]
 fn claim_joiner(gp: GPtr, before: usize) -> Option<GPtr> {
+    if before & TASK != 0 {
+        return None;
+    }
     let joiner = GPtr::from_raw(core::ptr::with_exposed_provenance_mut(before & !JOIN_FLAGS))?;
     if before & CLAIM == 0 {
         return Some(joiner);

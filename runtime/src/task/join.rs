@@ -11,6 +11,7 @@
 //! | `GONE`      | g0, after the last switch      | the stack is free: the G is the handle's          |
 //! | `CLAIM`     | the joiner, with its address   | others may ready the joiner, too: claim it first  |
 //! | `PASSED`    | the goroutine, after DONE      | it is done with a joiner that had to be claimed   |
+//! | `TASK`      | the handle, when it is polled  | the rest is what a task has left (see `join_task`) |
 //! | the rest    | the joiner, by its park's commit | the G to ready when DONE is set                  |
 //!
 //! Of DONE and NO_HANDLE the second to come drops the result; of GONE and NO_HANDLE the second recycles the G (J1).
@@ -37,31 +38,38 @@ use crate::proc::{enter, enter_preemptible, gopark};
 use crate::sync::cancel::{self, Bounds, Cancel, Ending};
 use crate::sync::sudog::{self, expect_claim};
 use crate::task::finish::drop_quietly;
+use crate::task::join_task::{self, JoinTask};
 use crate::task::slot;
 use crate::thread::Thread;
 
 /// The right to wait for a goroutine and take its result; dropping it detaches the goroutine.
 ///
 /// It is also `goruntime::thread::JoinHandle`.
+///
+/// It is also a future, whose output is what [`join`](JoinHandle::join) returns.
 pub struct JoinHandle<T> {
-    claim: Claim<T>,
+    pub(super) claim: Claim<T>,
     thread: OnceLock<Thread>,
 }
 
 /// The right to the result; dropping it detaches.
-struct Claim<T> {
-    gp: GPtr,
+pub(super) struct Claim<T> {
+    pub(super) gp: GPtr,
+    /// What a task has left that waits for the end.
+    pub(super) task: Option<Arc<JoinTask>>,
+    /// A poll has taken the result.
+    is_taken: bool,
     result: PhantomData<T>,
 }
 
 // SAFETY: what moves is the right to take a `T` that another goroutine has made, so T must be Send; the join word synchronises.
 unsafe impl<T: Send> Send for Claim<T> {}
-// SAFETY: a shared claim gives out only the state, which is atomic.
+// SAFETY: a shared claim gives out only the state, which is atomic; the rest takes an exclusive one.
 unsafe impl<T> Sync for Claim<T> {}
 
 impl<T> JoinHandle<T> {
     pub(crate) fn new(gp: GPtr) -> JoinHandle<T> {
-        JoinHandle { claim: Claim { gp, result: PhantomData }, thread: OnceLock::new() }
+        JoinHandle { claim: Claim { gp, task: None, is_taken: false, result: PhantomData }, thread: OnceLock::new() }
     }
 
     /// The handle of a goroutine that a builder may have named.
@@ -84,6 +92,10 @@ impl<T> JoinHandle<T> {
     ///
     /// `Err` holds the payload of the panic that ended the goroutine, or [`crate::Goexit`].
     ///
+    /// # Panics
+    ///
+    /// `the result of the goroutine was taken before`, if the handle was polled as a future until it was ready.
+    ///
     /// # Examples
     ///
     /// ```
@@ -91,12 +103,12 @@ impl<T> JoinHandle<T> {
     /// assert_eq!(*outcome.unwrap_err().downcast::<&str>().unwrap(), "no");
     /// ```
     #[track_caller]
-    pub fn join(self) -> thread::Result<T> {
+    pub fn join(mut self) -> thread::Result<T> {
         self.wait(core::panic::Location::caller());
+        let result = self.claim.take();
         let gp = self.claim.gp;
+        // It has nothing but the G any more.
         core::mem::forget(self.claim);
-        // SAFETY: DONE was seen with Acquire, so the result is in the slot, and the handle, which is consumed, is the only one to take it (J1).
-        let result = unsafe { slot::take::<thread::Result<T>>(gp.slot.get()) };
         let_go(gp);
         result
     }
@@ -125,7 +137,7 @@ impl<T> JoinHandle<T> {
     /// });
     /// ```
     #[track_caller]
-    pub fn join_timeout(self, timeout: Duration) -> Result<thread::Result<T>, JoinHandle<T>> {
+    pub fn join_timeout(mut self, timeout: Duration) -> Result<thread::Result<T>, JoinHandle<T>> {
         let bounds = Bounds { when: sudog::deadline(timeout), cancel: None };
         let may_wait = !timeout.is_zero();
         if self.is_finished() || may_wait && self.wait_within(bounds, core::panic::Location::caller()) {
@@ -146,12 +158,12 @@ impl<T> JoinHandle<T> {
     }
 
     /// Waits until the result is there.
-    pub(crate) fn wait(&self, at: &'static core::panic::Location<'static>) {
+    pub(crate) fn wait(&mut self, at: &'static core::panic::Location<'static>) {
         while !self.wait_or_deadlock(at) {}
     }
 
     /// Waits until the result is there, or until a deadlock is found while a test waits here: then false.
-    pub(crate) fn wait_or_deadlock(&self, at: &'static core::panic::Location<'static>) -> bool {
+    pub(crate) fn wait_or_deadlock(&mut self, at: &'static core::panic::Location<'static>) -> bool {
         fn commit(gp: GPtr, target: *mut ()) -> bool {
             let Some(target) = GPtr::from_raw(target.cast()) else { return false };
             let waiter = gp.as_ptr().expose_provenance();
@@ -163,6 +175,7 @@ impl<T> JoinHandle<T> {
                 })
                 .is_ok()
         }
+        join_task::withdraw(self.claim.gp, &mut self.claim.task);
         if self.is_finished() {
             return true;
         }
@@ -174,7 +187,7 @@ impl<T> JoinHandle<T> {
     }
 
     /// Waits until the result is there (true), or until the bounds end the wait.
-    pub(crate) fn wait_within(&self, bounds: Bounds<'_>, at: &'static core::panic::Location<'static>) -> bool {
+    pub(crate) fn wait_within(&mut self, bounds: Bounds<'_>, at: &'static core::panic::Location<'static>) -> bool {
         fn commit(gp: GPtr, target: *mut ()) -> bool {
             let Some(target) = GPtr::from_raw(target.cast()) else { return false };
             let waiter = gp.as_ptr().expose_provenance();
@@ -190,6 +203,7 @@ impl<T> JoinHandle<T> {
             self.wait(at);
             return true;
         }
+        join_task::withdraw(self.claim.gp, &mut self.claim.task);
         if self.is_finished() {
             return true;
         }
@@ -225,6 +239,17 @@ impl<T> JoinHandle<T> {
     }
 }
 
+impl<T> Claim<T> {
+    /// Takes the result, which is there.
+    #[track_caller]
+    pub(super) fn take(&mut self) -> thread::Result<T> {
+        join_task::withdraw(self.gp, &mut self.task);
+        assert!(!core::mem::replace(&mut self.is_taken, true), "the result of the goroutine was taken before");
+        // SAFETY: DONE was seen with Acquire, so the result is in the slot, and it was not taken before: only the handle takes it (J1).
+        unsafe { slot::take::<thread::Result<T>>(self.gp.slot.get()) }
+    }
+}
+
 /// The handle is let go after its result was taken.
 fn let_go(gp: GPtr) {
     // AcqRel: see the table (J1).
@@ -237,6 +262,10 @@ fn let_go(gp: GPtr) {
 impl<T> Drop for Claim<T> {
     fn drop(&mut self) {
         let gp = self.gp;
+        join_task::withdraw(gp, &mut self.task);
+        if self.is_taken {
+            return let_go(gp);
+        }
         // AcqRel: see the table (J1). NO_HANDLE is set here only while DONE is not, so the goroutine will see it and drop the result.
         let detached = gp
             .join

@@ -13,6 +13,7 @@ pub(crate) mod extra;
 pub(crate) mod finish;
 pub(crate) mod goexit;
 pub(crate) mod join;
+mod join_task;
 pub(crate) mod local;
 pub(crate) mod panics;
 pub(crate) mod run;

@@ -69,7 +69,7 @@ pub fn test<R: Send + 'static>(f: fn() -> R) -> R {
     deadlock::set_policy(Policy::FailTests);
     // SAFETY: a plain function borrows nothing.
     let gp = unsafe { start_joined(f, boot::default_stack_class(), null_mut(), flag::RUN, type_name::<fn() -> R>, at) };
-    let handle: JoinHandle<R> = JoinHandle::new(gp);
+    let mut handle: JoinHandle<R> = JoinHandle::new(gp);
     let waiter = crate::task::extra::current_g();
     deadlock::watch_test(gp, waiter);
     let ended = handle.wait_or_deadlock(at);

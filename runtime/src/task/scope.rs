@@ -44,9 +44,9 @@ pub struct Scope<'scope, 'env: 'scope> {
     env: PhantomData<&'env mut &'env ()>,
 }
 
-/// The handle of a goroutine of a scope.
+/// The handle of a goroutine of a scope. It is also a future, whose output is what [`join`](ScopedJoinHandle::join) returns.
 pub struct ScopedJoinHandle<'scope, T> {
-    handle: JoinHandle<()>,
+    pub(super) handle: JoinHandle<()>,
     packet: Arc<Packet<T>>,
     scope: PhantomData<&'scope ()>,
 }
@@ -252,9 +252,15 @@ impl<T> ScopedJoinHandle<'_, T> {
     ///
     /// As [`JoinHandle::join`].
     #[track_caller]
-    pub fn join(self) -> thread::Result<T> {
+    pub fn join(mut self) -> thread::Result<T> {
         self.handle.wait(Location::caller());
-        self.packet.take().expect("a goroutine that has ended has left its outcome")
+        self.outcome()
+    }
+
+    /// What the goroutine, which has ended, has left.
+    #[track_caller]
+    pub(super) fn outcome(&mut self) -> thread::Result<T> {
+        self.packet.take().expect("the result of the goroutine was taken before")
     }
 
     /// Whether the goroutine has ended.
