@@ -9,6 +9,8 @@
 //!
 //! *Go:* none.
 
+#[path = "futures/channels.rs"]
+mod channels;
 #[path = "futures/joins.rs"]
 mod joins;
 

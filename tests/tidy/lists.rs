@@ -118,6 +118,8 @@ pub(crate) const UNSAFE: &[(&str, &str)] = &[
     ("runtime/src/channel/select/operation.rs", "values are moved into and out of the frames of parked goroutines"),
     ("runtime/src/channel/select/place.rs", "allocates for values of any type"),
     ("runtime/src/channel/select/search.rs", "waiters are on the frame of the parked goroutine"),
+    ("runtime/src/channel/tasks.rs", "values are moved into and out of tickets"),
+    ("runtime/src/channel/ticket.rs", "a ticket belongs to its owner, to a dequeuer or to itself"),
     ("runtime/src/channel/transfer.rs", "values are moved into and out of the frames of parked goroutines"),
     ("runtime/src/sync/lazy_lock.rs", "the value is there when its once is complete"),
     ("runtime/src/sync/cancel.rs", "waiters are on the frames of parked goroutines"),

@@ -139,6 +139,53 @@ impl<T> Buffer<T> {
         value
     }
 
+    /// Whether `unread` needs no block. There is a value.
+    pub(crate) fn can_unread(&self) -> bool {
+        self.is_ring || self.read.index != 0 || !self.spare.is_null()
+    }
+
+    /// Puts a value in front of the others.
+    ///
+    /// # Safety
+    ///
+    /// - There are others, or `unwrite` has just taken the only one; and there is room: a ring is not full.
+    /// - `can_unread` is true.
+    pub(crate) unsafe fn unread(&mut self, value: T) {
+        if self.read.index == 0 {
+            if !self.is_ring {
+                let block = core::mem::replace(&mut self.spare, null_mut());
+                // SAFETY: the spare block, which the caller has seen, is alive and in nobody's use (BU3).
+                unsafe { (*block).next = self.read_block };
+                self.read_block = block;
+                // SAFETY: as above.
+                self.read.slots = unsafe { Block::slots(block) };
+            }
+            self.read.index = self.end;
+        }
+        self.read.index -= 1;
+        // SAFETY: the index is below `end`, and the slot before the first value is free (BU1, and there is room).
+        unsafe { self.read.slots.add(self.read.index).write(value) };
+    }
+
+    /// Takes the last value out.
+    ///
+    /// # Safety
+    ///
+    /// - It is a ring with a value, and `unread` follows.
+    pub(crate) unsafe fn unwrite(&mut self) -> T {
+        if self.write.index == 0 {
+            self.write.index = self.end;
+        }
+        self.write.index -= 1;
+        // SAFETY: the index is below `end`, and the last value is there (BU1).
+        let value = unsafe { self.write.slots.add(self.write.index).read() };
+        if self.write.index == 0 {
+            // So that the cursors meet when the last value is read, which never leaves the reader's there (BU2).
+            self.write.index = self.end;
+        }
+        value
+    }
+
     /// The last value was taken: starts again at the beginning of the segment (BU2).
     #[inline(always)]
     pub(crate) fn rewind(&mut self) {
@@ -293,6 +340,46 @@ mod tests {
             buffer.rewind();
             assert_eq!(buffer.write.index, 0);
             drop(pass_through(buffer, 100, 1));
+        }
+    }
+
+    /// A buffer of three values, after others have gone through it, gets a fourth one in front.
+    #[test]
+    fn what_is_put_in_front_comes_first() {
+        for before in 0..70 {
+            for mut buffer in [Buffer::ring(4), Buffer::blocks()] {
+                buffer = pass_through(buffer, before, 0);
+                let push = |buffer: &mut Buffer<u64>, value| {
+                    if !buffer.can_write() && !buffer.turn_write() {
+                        assert!(buffer.offer(Block::new()).is_none());
+                        assert!(buffer.turn_write());
+                    }
+                    // SAFETY: there are fewer than four values; the cursor was turned.
+                    unsafe { buffer.write(value) };
+                };
+                (1..4).for_each(|value| push(&mut buffer, value));
+                if !buffer.can_unread() {
+                    assert!(buffer.offer(Block::new()).is_none());
+                }
+                // SAFETY: there are three values.
+                unsafe { buffer.unread(0) };
+                if buffer.is_ring {
+                    // SAFETY: there is a value.
+                    assert_eq!(unsafe { buffer.unwrite() }, 3);
+                    // SAFETY: there are three values.
+                    unsafe { buffer.unread(9) };
+                }
+                let expected = if buffer.is_ring { [9, 0, 1, 2] } else { [0, 1, 2, 3] };
+                for value in expected {
+                    if !buffer.can_read() {
+                        drop(buffer.turn_read());
+                    }
+                    // SAFETY: there are four values; the cursor was turned.
+                    assert_eq!(unsafe { buffer.read() }, value);
+                }
+                buffer.rewind();
+                drop(pass_through(buffer, 100, 1));
+            }
         }
     }
 

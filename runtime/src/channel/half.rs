@@ -16,6 +16,7 @@ use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use crate::base::throw::throw;
 use crate::channel::buffer::Values;
 use crate::channel::hchan::Hchan;
+use crate::channel::ticket::Returned;
 
 /// More handles than this can only be leaked ones.
 const MOST_HANDLES: usize = isize::MAX as usize;
@@ -107,7 +108,8 @@ impl<T, const SENDER: bool> Half<T, SENDER> {
     fn end_side(&mut self) {
         let shared = self.shared();
         shared.chan.disconnect();
-        let left: Option<Values<T>> = (!SENDER).then(|| shared.chan.take_values());
+        let left: Option<(Values<T>, Returned<T>)> =
+            (!SENDER).then(|| (shared.chan.take_values(), shared.chan.take_returned()));
         // AcqRel: the second side sees all that the first has done.
         if shared.is_half.swap(true, Ordering::AcqRel) {
             // SAFETY: both sides are gone, so this is the only pointer; it came from a box (HA1).

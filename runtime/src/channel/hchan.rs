@@ -7,7 +7,8 @@
 //! queue. Room is what the buffer has beyond its values and beyond what is reserved for senders that have been promised a place (`promise`). CH2. A waiter gets what the operation at the head of the line gets: values and waiters are strictly first in, first out.
 //! One exception: a receiver that was taken for a promise that is then broken has left the line. It goes back to its head, where of several the last one
 //! comes first; what is sent before it is back goes to the next in line. CH3. Nobody
-//! waits on a closed channel, and nothing is put into it. CH4. While the lock is held no user code runs and nothing is allocated or freed.
+//! waits on a closed channel, and nothing is put into it; but a value that was handed to a task which then gave up comes back even then, and if there is
+//! no room for it, it stands in the line of the senders, in front (`ticket`). CH4. While the lock is held no user code runs and nothing is allocated or freed.
 //! CH5. An operation changes `len` once, when the buffer is as it will leave it, so that nobody sees a number that there never was.
 //!
 //! *Locks.* `lock`, rank 1, protects everything but the counters of `half`. `len`, `flags` and the heads of the queues are written under it and may
@@ -34,6 +35,8 @@ pub(super) const CLOSED_BY_CALL: u32 = 2;
 pub(super) const NEVER: u32 = 4;
 /// The values come from a clock; nobody sends.
 pub(super) const CLOCK: u32 = 8;
+/// All receivers are gone.
+pub(super) const NO_RECEIVERS: u32 = 32;
 /// Room was reserved at some time.
 pub(super) const PROMISES: u32 = 16;
 
@@ -209,12 +212,16 @@ impl<T> Hchan<T> {
         self.flags.store(before | bits, Ordering::Relaxed);
         // Receivers first, and the last one collected is woken first: each goes in front of the others on this P, so that the first one runs
         // first.
-        let mut waiters = Claims::new();
+        let (mut waiters, mut returned) = (Claims::new(), Claims::new());
         for queue in [&self.recvq, &self.sendq] {
             // SAFETY: the channel is locked.
             while let Some(waiter) = unsafe { queue.dequeue() } {
-                waiters.push_front(waiter);
+                if waiter.is_returned() { returned.push_back(waiter) } else { waiters.push_front(waiter) }
             }
+        }
+        while let Some(value) = returned.pop() {
+            // SAFETY: the channel is locked, and it was dequeued here.
+            unsafe { self.sendq.put_back(value) };
         }
         drop(locked);
         while let Some(waiter) = waiters.pop() {
@@ -223,10 +230,11 @@ impl<T> Hchan<T> {
         true
     }
 
-    /// Takes out what nobody will receive, to be dropped by the caller when the channel may already be gone.
+    /// Takes out what nobody will receive, now that the receivers are gone, to be dropped by the caller when the channel may already be gone.
     pub(super) fn take_values(&self) -> Values<T> {
         let _inside = enter();
         let locked = self.lock();
+        self.flags.store(self.flags.load(Ordering::Relaxed) | NO_RECEIVERS, Ordering::Relaxed);
         let len = self.len.swap(0, Ordering::Relaxed);
         let buffer = mem::replace(locked.buffer(), Buffer::blocks());
         Values { buffer, len }
@@ -275,6 +283,11 @@ impl<'a, T> Locked<'a, T> {
     #[inline(always)]
     pub(super) fn is_full(&self) -> bool {
         self.len() == self.room()
+    }
+
+    /// Whether there is room for a value, however many there are.
+    pub(super) fn has_room(&self) -> bool {
+        self.len() < self.room()
     }
 
     #[inline(always)]

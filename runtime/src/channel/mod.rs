@@ -32,9 +32,9 @@
 //! ```
 
 // *Why here.* Floor 7: what blocks a goroutine. A handle (`sender`, `receiver`, `iter`) is a share (`half`) of a channel (`hchan`), which holds values
-// (`buffer`) and waiters (`sync::sudog`); `transfer` moves a value (for as long as `patience` says), `promise` the right to send one, `clock` makes values of the time; `select` chooses.
+// (`buffer`) and waiters (`sync::sudog`); `transfer` moves a value (for as long as `patience` says), `promise` the right to send one, `clock` makes values of the time; `select` chooses; `tasks` waits for async code, with a `ticket`.
 //
-// *Invariants.* CH1-CH5, BU1-BU4, SU1-SU5, HA1, HA2, TR1, PR1, CK1, CK2, SE1-SE3, OP1, AR1, DY1, PC1 in those files. *Locks.* The channel's. *Go:* chan.go.
+// *Invariants.* CH1-CH5, BU1-BU4, SU1-SU5, HA1, HA2, TR1, PR1, CK1, CK2, TI1-TI4, TA1, SE1-SE3, OP1, AR1, DY1, PC1 in those files. *Locks.* The channel's. *Go:* chan.go.
 
 mod buffer;
 pub(crate) mod clock;
@@ -47,6 +47,8 @@ mod promise;
 mod receiver;
 pub(crate) mod select;
 mod sender;
+pub(crate) mod tasks;
+mod ticket;
 mod transfer;
 
 pub use self::error::{

@@ -53,7 +53,7 @@ enum Stop<'a> {
 }
 
 /// What a sender is to do.
-enum Offer {
+pub(super) enum Offer {
     /// The value is in the buffer.
     Stored,
     /// Give the value to this receiver.
@@ -119,7 +119,7 @@ impl<T> Hchan<T> {
     /// # Safety
     ///
     /// - `value` can be read; if the answer is `Stored`, it was moved out.
-    unsafe fn offer(&self, locked: &Locked<'_, T>, value: *const T) -> Offer {
+    pub(super) unsafe fn offer(&self, locked: &Locked<'_, T>, value: *const T) -> Offer {
         if locked.is_closed() {
             return Offer::Closed;
         }

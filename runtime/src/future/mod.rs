@@ -44,6 +44,7 @@
 // *Invariants.* BO1, FS1, TO1 in the files; WK1, WK2, PX1, PX2 below. *Locks.* None here. *Go:* none.
 
 mod block_on;
+mod channel;
 #[cfg(feature = "hyper")]
 pub mod hyper;
 mod sleep;
@@ -51,6 +52,7 @@ mod sleep;
 mod tokio;
 
 pub use self::block_on::{block_on, go, spawn};
+pub use self::channel::{RecvFuture, SendFuture};
 pub use self::sleep::{Sleep, sleep, sleep_until, timeout};
 #[cfg(feature = "tokio")]
 pub use self::tokio::{tokio_handle, with_tokio};

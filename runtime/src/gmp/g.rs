@@ -82,6 +82,8 @@ pub(crate) mod flag {
     pub(crate) const BORROWS: u32 = 512;
     /// Stands for tasks of async code, which it wakes when it is readied; with THREAD.
     pub(crate) const PROXY: u32 = 2048;
+    /// Has a hook that is called when it is readied; with PROXY.
+    pub(crate) const HOOK: u32 = 4096;
     /// It is inside a deferred reaction to a panic (unwinding), counted by the panic grace.
     pub(crate) const PANICKING: u32 = 256;
 }

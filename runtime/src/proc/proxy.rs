@@ -8,8 +8,10 @@
 //!
 //! A waker that was called stays in its slot: it is the same one that comes back, as a rule, and need not be cloned again.
 //!
+//! Where a task needs more than to be woken, a G with a [`Hook`] takes the place of the proxy: whoever readies it calls the hook.
+//!
 //! *Invariants.* PX1. A G with the flag PROXY has its wakers in `extra` from the making of the proxy to its end; it has no coroutine, and its status
-//! stays dead. Before its end the owner has taken it back from where others find it, and waited for those that have found it. PX2. A slot is armed from
+//! stays dead. With HOOK it has its [`Hook`] there. Before its end the owner has taken it back from where others find it, and waited for those that have found it. PX2. A slot is armed from
 //! the moment when its task is told to wait until its waker is called: once.
 //!
 //! *Locks.* `slots`, after a lock of rank 1 and before the scheduler's.
@@ -155,9 +157,35 @@ fn wakers(gp: GPtr) -> &'static Wakers {
     unsafe { &*gp.extra.load(Ordering::Relaxed).cast::<Wakers>() }
 }
 
+/// What readying a G does that has it in its `extra`.
+pub(crate) struct Hook {
+    /// Called with the hook, which lives at least until somebody has learned of this call; inside, or on g0.
+    pub(crate) ready: unsafe fn(*const Hook),
+}
+
+/// A G for a hook, which nobody knows. For user mode.
+pub(crate) fn hooked() -> GPtr {
+    let inside = enter();
+    let gp = newproc::gfget(inside.p());
+    gp.flags.store(flag::SYSTEM | flag::THREAD | flag::PROXY | flag::HOOK, Ordering::Relaxed);
+    gp
+}
+
+/// Takes back a G for a hook, which nobody knows any more. For user mode.
+pub(crate) fn unhook(gp: GPtr) {
+    let inside = enter();
+    gp.extra.store(null_mut(), Ordering::Relaxed);
+    newproc::recycle(inside.p(), gp);
+}
+
 /// Wakes the tasks for which it stands: what readying is for a goroutine. The caller is inside, or on g0.
 #[cold]
 pub(crate) fn ready(gp: GPtr) {
+    if gp.has(flag::HOOK) {
+        let hook: *const Hook = gp.extra.load(Ordering::Relaxed).cast();
+        // SAFETY: the hook is there from before others could find the G until its call was made (PX1).
+        return unsafe { ((*hook).ready)(hook) };
+    }
     let wakers = wakers(gp);
     if let Some(origin) = wakers.origin {
         // Before the lock: a task that announces itself from now on is called by the next one, or by this one as well.

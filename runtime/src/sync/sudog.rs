@@ -14,6 +14,9 @@
 //! A dequeuer that loses leaves the sudog unlinked and goes on to the next. A waiter that was readied by somebody else takes its remaining
 //! sudogs off their queues, under their locks, before its frame dies.
 //!
+//! A task of async code waits with a sudog that is not on a frame but in a ticket (`channel::ticket`), which stays as it is just as long; what stands for
+//! its goroutine is a G with a hook (`proc::proxy`).
+//!
 //! What a dequeuer gets depends on the waiter's [`Kind`]: a value or its place; a promise, which a selecting sender fulfils when it has
 //! evaluated its message; or nothing, when the waiter only watches: it is readied by the way, and the next in line is taken.
 //!
@@ -56,6 +59,8 @@ pub(crate) enum Kind {
     Promise,
     /// Nothing: it wants to know that it would be dequeued.
     Watch,
+    /// As `Value`, in a queue of senders: a value that was sent before and has come back (see `channel::ticket`). A close does not end its wait.
+    Returned,
 }
 
 /// How a wait ended.
@@ -153,6 +158,12 @@ impl Claimed {
         unsafe { self.0.as_ref() }.kind == Kind::Promise
     }
 
+    /// Whether it stands for a value that has come back.
+    pub(crate) fn is_returned(&self) -> bool {
+        // SAFETY: as in `elem`.
+        unsafe { self.0.as_ref() }.kind == Kind::Returned
+    }
+
     /// Readies the waiter.
     #[inline(always)]
     pub(crate) fn wake(self, success: bool) {
@@ -202,6 +213,16 @@ pub(crate) fn await_promise(inside: &Entered, promise: Claimed, elem: *mut (), r
     let mut handing = ManuallyDrop::new(Handing { promise, receiver: Claimed(NonNull::from(&sg)) });
     gopark(inside, reason, hand, (&raw mut handing).cast());
     sg.succeeded()
+}
+
+/// Gives `promise` a receiver that does not park: whoever fulfils it readies the waiter of `sg`, which is in no queue.
+///
+/// # Safety
+///
+/// - `sg` stays where it is until its waiter is readied (SU3).
+#[cold]
+pub(crate) unsafe fn await_promise_as(_inside: &Entered, promise: Claimed, sg: &Sudog) {
+    promise.hand(Claimed(NonNull::from(sg)));
 }
 
 /// Dequeued waiters on their way to being readied, linked through their sudogs (SU1).
@@ -356,6 +377,16 @@ impl WaitQueue {
         false
     }
 
+    /// Puts one back that was dequeued, behind the others.
+    ///
+    /// # Safety
+    ///
+    /// - As for `push_back`; it was claimed by its dequeue only.
+    pub(crate) unsafe fn put_back(&self, waiter: Claimed) {
+        // SAFETY: its frame lives as long as nobody readies it (SU3), and the caller holds the lock.
+        unsafe { self.push_back(waiter.0.as_ref()) };
+    }
+
     /// Takes the first waiter that nobody else has claimed, if `suits` its `elem`, read as a number. Whoever is before it and was claimed elsewhere
     /// keeps its place in the line until it has taken itself off. For queues
     /// without watchers.
@@ -379,17 +410,19 @@ impl WaitQueue {
         }
     }
 
-    /// Takes a waiter off the queue whose wait has ended otherwise; does nothing if a dequeuer has already unlinked it.
+    /// Takes a waiter off the queue whose wait has ended otherwise; false, and nothing is done, if a dequeuer has already unlinked it.
     ///
     /// # Safety
     ///
     /// - The caller holds the lock of the queue's owner.
     /// - `sg` was queued in this queue and in no other.
-    pub(crate) unsafe fn remove(&self, sg: &Sudog) {
-        if sg.queued.get() {
+    pub(crate) unsafe fn remove(&self, sg: &Sudog) -> bool {
+        let is_queued = sg.queued.get();
+        if is_queued {
             // SAFETY: the caller holds the lock, and what is queued is in this queue.
             unsafe { self.unlink(sg) };
         }
+        is_queued
     }
 
     /// # Safety

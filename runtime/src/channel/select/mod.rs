@@ -15,7 +15,7 @@
 
 mod dynamic;
 mod macros;
-mod operation;
+pub(super) mod operation;
 mod place;
 mod search;
 
