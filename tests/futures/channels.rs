@@ -337,6 +337,26 @@ fn a_selects_message_reaches_the_next_when_its_receiver_gives_up() {
     });
 }
 
+/// Room that is reserved for a message is no room for a value that comes back; which is older all the same.
+#[test]
+fn a_value_that_comes_back_is_received_before_a_message_that_is_made_since() {
+    run(|| {
+        for cap in 1..4 {
+            let (tx, rx) = bounded(cap);
+            let (one, two) = (begin(rx.recv_async()), begin(rx.recv_async()));
+            tx.send(0).unwrap();
+            tx.send(1).unwrap();
+            (2..cap + 1).for_each(|n| tx.send(n).unwrap());
+            let mut given = Some([two, one]);
+            select! {
+                send(tx, { given.take().into_iter().flatten().for_each(drop); cap + 1 }) -> sent => sent.unwrap(),
+            }
+            drop(tx);
+            assert_eq!(rx.iter().collect::<Vec<_>>(), (0..cap + 2).collect::<Vec<_>>());
+        }
+    });
+}
+
 #[test]
 fn a_select_that_fails_lets_its_receiver_wait_again() {
     run(|| {

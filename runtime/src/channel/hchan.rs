@@ -216,9 +216,10 @@ impl<T> Hchan<T> {
         for queue in [&self.recvq, &self.sendq] {
             // SAFETY: the channel is locked.
             while let Some(waiter) = unsafe { queue.dequeue() } {
-                if waiter.is_returned() { returned.push_back(waiter) } else { waiters.push_front(waiter) }
+                if waiter.is_returned() { returned.push_front(waiter) } else { waiters.push_front(waiter) }
             }
         }
+        // The last one first, each in front of the others.
         while let Some(value) = returned.pop() {
             // SAFETY: the channel is locked, and it was dequeued here.
             unsafe { self.sendq.put_back(value) };

@@ -27,7 +27,7 @@ use crate::channel::hchan::{Hchan, Locked};
 use crate::channel::patience::Patience;
 use crate::channel::transfer::Unsent;
 use crate::proc::enter;
-use crate::sync::sudog::Claimed;
+use crate::sync::sudog::{Claimed, Claims};
 
 /// The right to send.
 pub(super) enum Right {
@@ -78,12 +78,30 @@ impl<T> Hchan<T> {
                 let inside = enter();
                 let locked = self.lock();
                 locked.unreserve();
+                let value = if locked.is_closed() { value } else { self.behind_returned(&locked, value) };
                 match self.send_at_edge(inside, locked, value, Patience::None, at) {
                     Ok(()) => Ok(()),
                     Err(Unsent::Closed(value) | Unsent::NoRoom(value)) => Err(value),
                 }
             }
         }
+    }
+
+    /// What has come back while room was reserved (see `ticket`) stands in line for it, and comes before a value that is sent since: the first of them
+    /// is to be sent now, and `value` takes the place of the last.
+    fn behind_returned(&self, _locked: &Locked<'_, T>, mut value: T) -> T {
+        let mut returned = Claims::new();
+        // SAFETY: the channel is locked.
+        while let Some(ticket) = unsafe { self.sendq.dequeue_returned() } {
+            returned.push_front(ticket);
+        }
+        while let Some(ticket) = returned.pop() {
+            // SAFETY: its place holds a T, which is the dequeuer's (SU2), and nothing else refers to it.
+            core::mem::swap(unsafe { &mut *ticket.elem().cast::<T>() }, &mut value);
+            // SAFETY: the channel is locked, and it was dequeued here.
+            unsafe { self.sendq.put_back(ticket) };
+        }
+        value
     }
 
     /// Gives a right back, and lets the next one have it (PR1).

@@ -377,14 +377,31 @@ impl WaitQueue {
         false
     }
 
-    /// Puts one back that was dequeued, behind the others.
+    /// Takes the first waiter, if it stands for a value that has come back.
+    ///
+    /// # Safety
+    ///
+    /// - The caller holds the lock of the queue's owner.
+    pub(crate) unsafe fn dequeue_returned(&self) -> Option<Claimed> {
+        let node = self.first()?;
+        // SAFETY: it is queued, so its ticket lives (SU3).
+        let sg = unsafe { node.as_ref() };
+        if sg.kind != Kind::Returned {
+            return None;
+        }
+        // SAFETY: the caller holds the lock, and `sg` is in this queue.
+        unsafe { self.unlink(sg) };
+        Some(Claimed(node))
+    }
+
+    /// Puts one back in front that was dequeued.
     ///
     /// # Safety
     ///
     /// - As for `push_back`; it was claimed by its dequeue only.
     pub(crate) unsafe fn put_back(&self, waiter: Claimed) {
         // SAFETY: its frame lives as long as nobody readies it (SU3), and the caller holds the lock.
-        unsafe { self.push_back(waiter.0.as_ref()) };
+        unsafe { self.push_front(waiter.0.as_ref()) };
     }
 
     /// Takes the first waiter that nobody else has claimed, if `suits` its `elem`, read as a number. Whoever is before it and was claimed elsewhere

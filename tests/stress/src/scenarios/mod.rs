@@ -20,6 +20,7 @@ mod selects;
 mod signals;
 mod spawn;
 mod streams;
+mod tasks;
 mod threads;
 mod timers;
 
@@ -86,6 +87,7 @@ pub(crate) const ALL: &[Scenario] = &[
     Scenario { name: "promises", run: selects::promises },
     Scenario { name: "watchers", run: selects::watchers },
     Scenario { name: "clocks", run: selects::clocks },
+    Scenario { name: "tasks", run: tasks::tasks },
     Scenario { name: "mutual", run: channels::mutual },
     Scenario { name: "rwlock", run: locks::rwlock },
     Scenario { name: "condvar", run: locks::condvar },
