@@ -18,6 +18,34 @@
 //! | tokio's own sockets, timers or `tokio::spawn` | `tokio` | wrap them in `future::with_tokio` |
 //! | time, and do not care whose | | [`sleep`], [`timeout`] |
 //!
+//! # Goroutines in async code
+//!
+//! The other way round works in any executor, on any thread; the runtime starts with the first use:
+//!
+//! | async code wants to | it says |
+//! |---|---|
+//! | run blocking code on a goroutine | `goruntime::spawn(..).await`: a [`JoinHandle`](crate::JoinHandle) is a future |
+//! | receive from a goroutine, or send to one | [`recv_async`](crate::channel::Receiver::recv_async), [`send_async`](crate::channel::Sender::send_async) |
+//! | the same as `Stream` and `Sink` (cargo feature `futures`) | `rx.into_stream()`, `tx.into_sink()` |
+//! | use a socket that goroutines use, too | the traits above; [`accept_async`](crate::net::TcpListener::accept_async) |
+//! | sleep or give up by the runtime's timers | [`sleep`], [`timeout`] |
+//!
+//! Such a future stands in the same line as goroutines and threads that wait for the same thing, and may be dropped at any moment without a loss: a
+//! message that was handed to it goes back to the channel.
+//!
+//! ```
+//! use goruntime::channel::bounded;
+//! use goruntime::future::block_on;
+//!
+//! // Any executor will do in the place of this one.
+//! block_on(async {
+//!     let (tx, rx) = bounded(0);
+//!     let goroutine = goruntime::spawn(move || tx.send(20).map(|()| 22).unwrap());
+//!     let received = rx.recv_async().await.unwrap();
+//!     assert_eq!(received + goroutine.await.unwrap(), 42);
+//! });
+//! ```
+//!
 //! # What a poll may do
 //!
 //! A task of this runtime is a goroutine: a poll may compute, block and call anything that parks, and nobody starves. But what it waits for in one
@@ -48,11 +76,15 @@ mod channel;
 #[cfg(feature = "hyper")]
 pub mod hyper;
 mod sleep;
+#[cfg(feature = "futures")]
+mod streams;
 #[cfg(feature = "tokio")]
 mod tokio;
 
 pub use self::block_on::{block_on, go, spawn};
 pub use self::channel::{RecvFuture, SendFuture};
 pub use self::sleep::{Sleep, sleep, sleep_until, timeout};
+#[cfg(feature = "futures")]
+pub use self::streams::{RecvStream, SendSink};
 #[cfg(feature = "tokio")]
 pub use self::tokio::{tokio_handle, with_tokio};
