@@ -179,11 +179,13 @@ impl<T> Sending<T> {
     }
 
     /// Whether there is a value that is not sent yet.
+    #[allow(dead_code, reason = "for sinks, which are an optional feature")]
     pub(crate) fn is_busy(&self) -> bool {
         self.is_waiting || self.value.is_some()
     }
 
     /// Gives it a value; the one before was sent.
+    #[allow(dead_code, reason = "for sinks, which are an optional feature")]
     pub(crate) fn start(&mut self, value: T) {
         self.value = Some(value);
     }

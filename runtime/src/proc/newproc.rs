@@ -37,6 +37,9 @@ pub(crate) const PASSED: usize = 16;
 /// `join` bit: the address is not that of a G but of what a task has left (see `task::join_task`).
 pub(crate) const TASK: usize = 32;
 
+/// `join` bit: the handle has given the result out and is still there.
+pub(crate) const TAKEN: usize = 64;
+
 /// The bits of the `join` word that are not the waiter's address.
 pub(crate) const JOIN_FLAGS: usize = 0xff;
 

@@ -12,6 +12,7 @@
 //! | `CLAIM`     | the joiner, with its address   | others may ready the joiner, too: claim it first  |
 //! | `PASSED`    | the goroutine, after DONE      | it is done with a joiner that had to be claimed   |
 //! | `TASK`      | the handle, when it is polled  | the rest is what a task has left (see `join_task`) |
+//! | `TAKEN`     | the handle, in a poll          | the result was given out, and the handle is still there |
 //! | the rest    | the joiner, by its park's commit | the G to ready when DONE is set                  |
 //!
 //! Of DONE and NO_HANDLE the second to come drops the result; of GONE and NO_HANDLE the second recycles the G (J1).
@@ -32,7 +33,7 @@ use std::thread;
 
 use crate::base::shim::backoff;
 use crate::gmp::{GPtr, WaitReason};
-use crate::proc::newproc::{CLAIM, DONE, GONE, JOIN_FLAGS, NO_HANDLE, PASSED, recycle};
+use crate::proc::newproc::{CLAIM, DONE, GONE, JOIN_FLAGS, NO_HANDLE, PASSED, TAKEN, recycle};
 use crate::proc::park::{check_goexit, note_place};
 use crate::proc::{enter, enter_preemptible, gopark};
 use crate::sync::cancel::{self, Bounds, Cancel, Ending};
@@ -57,8 +58,6 @@ pub(super) struct Claim<T> {
     pub(super) gp: GPtr,
     /// What a task has left that waits for the end.
     pub(super) task: Option<Arc<JoinTask>>,
-    /// A poll has taken the result.
-    is_taken: bool,
     result: PhantomData<T>,
 }
 
@@ -69,7 +68,7 @@ unsafe impl<T> Sync for Claim<T> {}
 
 impl<T> JoinHandle<T> {
     pub(crate) fn new(gp: GPtr) -> JoinHandle<T> {
-        JoinHandle { claim: Claim { gp, task: None, is_taken: false, result: PhantomData }, thread: OnceLock::new() }
+        JoinHandle { claim: Claim { gp, task: None, result: PhantomData }, thread: OnceLock::new() }
     }
 
     /// The handle of a goroutine that a builder may have named.
@@ -105,9 +104,10 @@ impl<T> JoinHandle<T> {
     #[track_caller]
     pub fn join(mut self) -> thread::Result<T> {
         self.wait(core::panic::Location::caller());
-        let result = self.claim.take();
+        // SAFETY: DONE was seen with Acquire.
+        let result = unsafe { self.claim.take() };
         let gp = self.claim.gp;
-        // It has nothing but the G any more.
+        // It has nothing but the G any more: the wait has withdrawn its task.
         core::mem::forget(self.claim);
         let_go(gp);
         result
@@ -240,12 +240,17 @@ impl<T> JoinHandle<T> {
 }
 
 impl<T> Claim<T> {
-    /// Takes the result, which is there.
+    /// Takes the result.
+    ///
+    /// # Safety
+    ///
+    /// - DONE was seen with Acquire.
+    #[inline]
     #[track_caller]
-    pub(super) fn take(&mut self) -> thread::Result<T> {
-        join_task::withdraw(self.gp, &mut self.task);
-        assert!(!core::mem::replace(&mut self.is_taken, true), "the result of the goroutine was taken before");
-        // SAFETY: DONE was seen with Acquire, so the result is in the slot, and it was not taken before: only the handle takes it (J1).
+    pub(super) unsafe fn take(&mut self) -> thread::Result<T> {
+        let is_taken = self.gp.join.load(Ordering::Relaxed) & TAKEN != 0;
+        assert!(!is_taken, "the result of the goroutine was taken before");
+        // SAFETY: the caller has seen DONE, so the result is in the slot, and it was not taken before: only the handle takes it (J1).
         unsafe { slot::take::<thread::Result<T>>(self.gp.slot.get()) }
     }
 }
@@ -263,16 +268,15 @@ impl<T> Drop for Claim<T> {
     fn drop(&mut self) {
         let gp = self.gp;
         join_task::withdraw(gp, &mut self.task);
-        if self.is_taken {
-            return let_go(gp);
-        }
         // AcqRel: see the table (J1). NO_HANDLE is set here only while DONE is not, so the goroutine will see it and drop the result.
         let detached = gp
             .join
             .fetch_update(Ordering::AcqRel, Ordering::Acquire, |word| (word & DONE == 0).then_some(word | NO_HANDLE));
-        if detached.is_err() {
-            // SAFETY: DONE was seen with Acquire and the handle is still held, so the result is ours and the G is not recycled (J1).
-            drop_quietly::<T>(unsafe { slot::take(gp.slot.get()) });
+        if let Err(word) = detached {
+            if word & TAKEN == 0 {
+                // SAFETY: DONE was seen with Acquire and the handle is still held, so the result is ours and the G is not recycled (J1).
+                drop_quietly::<T>(unsafe { slot::take(gp.slot.get()) });
+            }
             let_go(gp);
         }
     }

@@ -21,7 +21,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
 use crate::gmp::GPtr;
-use crate::proc::newproc::{DONE, JOIN_FLAGS, TASK};
+use crate::proc::newproc::{DONE, JOIN_FLAGS, TAKEN, TASK};
 use crate::task::{JoinHandle, ScopedJoinHandle, goexit, panics};
 
 /// What a task leaves where a goroutine will end. Aligned so that the flags of the word do not meet the address.
@@ -71,15 +71,22 @@ fn watch(gp: GPtr, task: &mut Option<Arc<JoinTask>>, waker: &Waker) -> bool {
 }
 
 /// The handle does not wait any more, or in another way.
+#[inline]
 pub(super) fn withdraw(gp: GPtr, task: &mut Option<Arc<JoinTask>>) {
-    let Some(task) = task.take() else { return };
+    if let Some(task) = task.take() {
+        clear(gp, &task);
+    }
+}
+
+#[cold]
+fn clear(gp: GPtr, task: &Arc<JoinTask>) {
     // AcqRel: as in `watch`.
     let cleared = gp.join.fetch_update(Ordering::AcqRel, Ordering::Acquire, |word| {
         (word & DONE == 0).then_some(word & JOIN_FLAGS & !TASK)
     });
     if cleared.is_ok() {
         // SAFETY: the word owned a count (JT1), which it does not name any more; the goroutine has not seen it.
-        drop(unsafe { Arc::from_raw(Arc::as_ptr(&task)) });
+        drop(unsafe { Arc::from_raw(Arc::as_ptr(task)) });
     }
 }
 
@@ -132,7 +139,11 @@ impl<T> Future for JoinHandle<T> {
         if !this.is_finished() && watch(this.claim.gp, &mut this.claim.task, cx.waker()) {
             return Poll::Pending;
         }
-        Poll::Ready(this.claim.take())
+        withdraw(this.claim.gp, &mut this.claim.task);
+        // SAFETY: DONE was seen with Acquire, here or by `watch`.
+        let result = unsafe { this.claim.take() };
+        this.claim.gp.join.fetch_or(TAKEN, Ordering::Relaxed);
+        Poll::Ready(result)
     }
 }
 
