@@ -46,6 +46,16 @@ fn each_goroutine_has_its_reason() {
     dead("dead_reasons", &["join", "scope wait", "thread park", "thread park", "thread park"]);
 }
 
+/// Futures have no reason of Go's. The place is that of the wait.
+#[test]
+fn waits_for_futures_are_reported() {
+    let out = dead("dead_futures", &["future", "future", "future"]);
+    for block in out.blocks() {
+        assert!(!place_lines(&block.text, "testprog/deadlocks.rs:").is_empty(), "{block:?}");
+    }
+    alive("alive_future");
+}
+
 #[test]
 fn channels_have_gos_reasons() {
     dead("dead_channels", &["chan receive", "chan send", "chan send"]);

@@ -247,6 +247,49 @@ fn wakers_may_be_called_from_many_threads() {
     });
 }
 
+/// A pool of another runtime lets its threads go, and what they keep calls wakers on the way out, when most of the thread is gone already.
+#[test]
+fn a_thread_that_ends_can_wake() {
+    struct OnExit(std::cell::RefCell<Vec<(Waker, Arc<AtomicBool>)>>);
+    impl Drop for OnExit {
+        fn drop(&mut self) {
+            for (waker, done) in self.0.take() {
+                done.store(true, Ordering::SeqCst);
+                waker.wake();
+            }
+        }
+    }
+    std::thread_local! {
+        static ON_EXIT: OnExit = const { OnExit(std::cell::RefCell::new(Vec::new())) };
+    }
+    run(|| {
+        for is_known_before in [false, true, false, true] {
+            let waiters: Vec<_> = (0..4).map(|_| pair()).collect();
+            let (futures, told): (Vec<_>, Vec<_>) = waiters.into_iter().unzip();
+            let waiting: Vec<_> = futures.into_iter().map(future::spawn).collect();
+            let (tx, rx) = std::sync::mpsc::channel();
+            let thread = std::thread::spawn(move || {
+                // The thread's own destructor is registered before or after that of the runtime.
+                if is_known_before {
+                    yield_now();
+                }
+                ON_EXIT.with(|on_exit| on_exit.0.borrow_mut().extend(rx));
+                if !is_known_before {
+                    yield_now();
+                }
+            });
+            for told in told {
+                tx.send((told.wakers.recv().unwrap(), told.done)).unwrap();
+            }
+            drop(tx);
+            thread.join().unwrap();
+            for waiter in waiting {
+                assert_eq!(waiter.join().unwrap(), 2);
+            }
+        }
+    });
+}
+
 #[test]
 fn clones_of_a_waker_wake_the_same() {
     run(|| {

@@ -8,6 +8,8 @@
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
+use goruntime::channel;
+use goruntime::future::{block_on, timeout};
 use goruntime::runtime::{lock_os_thread, yield_now};
 use goruntime::time::{Duration, sleep};
 use goruntime::{go, scope, spawn, thread};
@@ -20,6 +22,8 @@ pub(crate) const PROGRAMS: Table = &[
     ("dead_locked", Body(dead_locked)),
     ("dead_locked_other", Body(dead_locked_other)),
     ("dead_reasons", Body(dead_reasons)),
+    ("dead_futures", Body(dead_futures)),
+    ("alive_future", Body(alive_future)),
     ("dead_created_by", Body(dead_created_by)),
     ("dead_created_by_item", Body(dead_created_by_item)),
     ("dead_after_work", Body(dead_after_work)),
@@ -57,6 +61,22 @@ fn dead_reasons() {
     go(|| scope(|s| s.go(forever)));
     go(|| spawn(forever).join().unwrap());
     forever();
+}
+
+/// Futures that nobody will wake: of nobody, of a channel, of a goroutine.
+fn dead_futures() {
+    let (tx, rx) = channel::bounded::<i32>(0);
+    let never = spawn(move || block_on(rx.recv_async()));
+    go(move || block_on(async { never.await.unwrap().unwrap_err() }).to_string().clear());
+    block_on(std::future::pending::<()>());
+    drop(tx);
+}
+
+/// A future that will be woken by a timer, while all goroutines sleep.
+fn alive_future() {
+    let (tx, rx) = channel::bounded::<i32>(0);
+    assert!(block_on(timeout(Duration::from_millis(20), rx.recv_async())).is_err());
+    drop(tx);
 }
 
 fn dead_created_by() {

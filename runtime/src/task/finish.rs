@@ -72,10 +72,12 @@ fn leave_result<T>(gp: GPtr, words: slot::Slot) -> (usize, Option<GPtr>) {
     unsafe { *gp.slot.get() = words };
     // AcqRel: Release publishes the result to the joiner's Acquire; Acquire sees a handle that was let go.
     let before = gp.join.fetch_or(DONE, Ordering::AcqRel);
-    if before & TASK != 0 {
+    let joiner = if before & TASK != 0 {
         join_task::wake(before);
-    }
-    let joiner = claim_joiner(gp, before);
+        None
+    } else {
+        claim_joiner(gp, before)
+    };
     if before & NO_HANDLE != 0 {
         // SAFETY: the handle is gone, so the result is ours (J1).
         drop_quietly::<T>(unsafe { slot::take(gp.slot.get()) });
@@ -106,9 +108,6 @@ fn translate(payload: Box<dyn Any + Send>) -> Box<dyn Any + Send> {
 /// Who waits for the end and is to be readied by this goroutine, if somebody does.
 #[inline]
 fn claim_joiner(gp: GPtr, before: usize) -> Option<GPtr> {
-    if before & TASK != 0 {
-        return None;
-    }
     let joiner = GPtr::from_raw(core::ptr::with_exposed_provenance_mut(before & !JOIN_FLAGS))?;
     if before & CLAIM == 0 {
         return Some(joiner);
