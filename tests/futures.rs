@@ -13,6 +13,8 @@
 mod channels;
 #[path = "futures/joins.rs"]
 mod joins;
+#[path = "futures/selects.rs"]
+mod selects;
 
 use std::cell::Cell;
 use std::future::{Future, pending, poll_fn, ready};

@@ -128,6 +128,7 @@ pub(crate) const UNSAFE: &[(&str, &str)] = &[
     ("runtime/src/sync/queue.rs", "the lock makes the data exclusive; waiters are on the frames of parked goroutines"),
     ("runtime/src/sync/rwlock.rs", "the lock makes the data exclusive or shared"),
     ("runtime/src/sync/spin.rs", "the lock makes the data exclusive"),
+    ("runtime/src/sync/sudog/", "waiters are in tickets"),
     ("runtime/src/sync/sudog.rs", "waiters are on the frames of parked goroutines"),
     ("runtime/src/sysmon.rs", "the hook of the tracer is a word"),
     ("runtime/src/bgsweep.rs", "bodies of system goroutines are words"),

@@ -17,6 +17,7 @@
 //! | hyper's traits      | `hyper` | the same, and `future::hyper`'s executor and timer |
 //! | tokio's own sockets, timers or `tokio::spawn` | `tokio` | wrap them in `future::with_tokio` |
 //! | time, and do not care whose | | [`sleep`], [`timeout`] |
+//! | a context | | [`within`], [`block_on_ctx`] |
 //!
 //! # Goroutines in async code
 //!
@@ -80,6 +81,7 @@ mod sleep;
 mod streams;
 #[cfg(feature = "tokio")]
 mod tokio;
+mod within;
 
 pub use self::block_on::{block_on, go, spawn};
 pub use self::channel::{RecvFuture, SendFuture};
@@ -88,3 +90,4 @@ pub use self::sleep::{Sleep, sleep, sleep_until, timeout};
 pub use self::streams::{RecvStream, SendSink};
 #[cfg(feature = "tokio")]
 pub use self::tokio::{tokio_handle, with_tokio};
+pub use self::within::{block_on_ctx, within};

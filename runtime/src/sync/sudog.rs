@@ -31,6 +31,10 @@
 //!
 //! *Go:* `sudog`, `waitq`, `acquireSudog`; `selectDone` is `gp.selected`.
 
+mod tickets;
+
+pub(crate) use self::tickets::await_promise_as;
+
 use core::cell::Cell;
 use core::mem::ManuallyDrop;
 use core::ptr::{NonNull, null_mut};
@@ -158,12 +162,6 @@ impl Claimed {
         unsafe { self.0.as_ref() }.kind == Kind::Promise
     }
 
-    /// Whether it stands for a value that has come back.
-    pub(crate) fn is_returned(&self) -> bool {
-        // SAFETY: as in `elem`.
-        unsafe { self.0.as_ref() }.kind == Kind::Returned
-    }
-
     /// Readies the waiter.
     #[inline(always)]
     pub(crate) fn wake(self, success: bool) {
@@ -213,16 +211,6 @@ pub(crate) fn await_promise(inside: &Entered, promise: Claimed, elem: *mut (), r
     let mut handing = ManuallyDrop::new(Handing { promise, receiver: Claimed(NonNull::from(&sg)) });
     gopark(inside, reason, hand, (&raw mut handing).cast());
     sg.succeeded()
-}
-
-/// Gives `promise` a receiver that does not park: whoever fulfils it readies the waiter of `sg`, which is in no queue.
-///
-/// # Safety
-///
-/// - `sg` stays where it is until its waiter is readied (SU3).
-#[cold]
-pub(crate) unsafe fn await_promise_as(_inside: &Entered, promise: Claimed, sg: &Sudog) {
-    promise.hand(Claimed(NonNull::from(sg)));
 }
 
 /// Dequeued waiters on their way to being readied, linked through their sudogs (SU1).
@@ -375,33 +363,6 @@ impl WaitQueue {
             node = sg.next.get();
         }
         false
-    }
-
-    /// Takes the first waiter, if it stands for a value that has come back.
-    ///
-    /// # Safety
-    ///
-    /// - The caller holds the lock of the queue's owner.
-    pub(crate) unsafe fn dequeue_returned(&self) -> Option<Claimed> {
-        let node = self.first()?;
-        // SAFETY: it is queued, so its ticket lives (SU3).
-        let sg = unsafe { node.as_ref() };
-        if sg.kind != Kind::Returned {
-            return None;
-        }
-        // SAFETY: the caller holds the lock, and `sg` is in this queue.
-        unsafe { self.unlink(sg) };
-        Some(Claimed(node))
-    }
-
-    /// Puts one back in front that was dequeued.
-    ///
-    /// # Safety
-    ///
-    /// - As for `push_back`; it was claimed by its dequeue only.
-    pub(crate) unsafe fn put_back(&self, waiter: Claimed) {
-        // SAFETY: its frame lives as long as nobody readies it (SU3), and the caller holds the lock.
-        unsafe { self.push_front(waiter.0.as_ref()) };
     }
 
     /// Takes the first waiter that nobody else has claimed, if `suits` its `elem`, read as a number. Whoever is before it and was claimed elsewhere

@@ -93,6 +93,25 @@ fn receive(rx: &Receiver<Value>, rand: &mut Rand) -> Option<Result<Value, RecvEr
     }
 }
 
+/// Receives until the channel has ended.
+fn receive_all(rx: &Receiver<Value>, fates: &[Fate], is_ordered: bool, rand: &mut Rand) {
+    let mut last = None;
+    loop {
+        match receive(rx, rand) {
+            Some(Ok((number, _token))) => {
+                fates[number as usize].received.fetch_add(1, Ordering::Relaxed);
+                ensure!(!is_ordered || last < Some(number), "{number} came after {last:?}");
+                last = Some(number);
+            }
+            Some(Err(RecvError)) => return,
+            None => {}
+        }
+        if rand.one_in(30) {
+            pause(rand);
+        }
+    }
+}
+
 /// Several of each side, or one: then the order is seen, too. The channel ends by itself, or by a close in the middle.
 pub(crate) fn tasks(_: &Context, mut rand: Rand) -> u64 {
     let (ledger, (tx, rx)) = (Ledger::default(), some_channel(&mut rand));
@@ -125,21 +144,7 @@ pub(crate) fn tasks(_: &Context, mut rand: Rand) -> u64 {
     for _ in 0..receivers {
         let (rx, fates, mut own) = (rx.clone(), Arc::clone(&fates), rand.fork());
         joins.push(start(&mut rand, move || {
-            let mut last = None;
-            loop {
-                match receive(&rx, &mut own) {
-                    Some(Ok((number, _token))) => {
-                        fates[number as usize].received.fetch_add(1, Ordering::Relaxed);
-                        ensure!(senders * receivers != 1 || last < Some(number), "{number} came after {last:?}");
-                        last = Some(number);
-                    }
-                    Some(Err(RecvError)) => return,
-                    None => {}
-                }
-                if own.one_in(30) {
-                    pause(&mut own);
-                }
-            }
+            receive_all(&rx, &fates, senders * receivers == 1, &mut own);
         }));
     }
     joins.into_iter().for_each(|join| join());
