@@ -22,7 +22,8 @@ use crate::channel::transfer::{Offer, Unsent};
 use crate::channel::{Receiver, Sender};
 use crate::proc::proxy::CallWaker;
 use crate::proc::{enter, timer};
-use crate::sync::sudog::{self, CANCELLED, Ended, Kind, TIMED_OUT, claimed, time_out, try_claim};
+use crate::sync::sudog::tickets::await_promise_as;
+use crate::sync::sudog::{CANCELLED, Ended, Kind, TIMED_OUT, claimed, time_out, try_claim};
 
 /// A receive that may have to wait.
 pub(crate) struct Receiving<T> {
@@ -94,7 +95,7 @@ impl<T: Send + 'static> Receiving<T> {
                 let sg = ticket.announce(Kind::Value, false);
                 let inside = enter();
                 // SAFETY: the ticket stays where it is until it was readied (TI1, TI2).
-                unsafe { sudog::await_promise_as(&inside, promise, sg) };
+                unsafe { await_promise_as(&inside, promise, sg) };
             }
             (_, None) => {
                 drop(locked);

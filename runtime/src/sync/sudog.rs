@@ -31,9 +31,7 @@
 //!
 //! *Go:* `sudog`, `waitq`, `acquireSudog`; `selectDone` is `gp.selected`.
 
-mod tickets;
-
-pub(crate) use self::tickets::await_promise_as;
+pub(crate) mod tickets;
 
 use core::cell::Cell;
 use core::mem::ManuallyDrop;
