@@ -25,7 +25,7 @@
 //! that lock before it believes that the wait has ended. TI4. A ticket does not keep a channel
 //! alive. Where it leads to one, the caller does: the receiver that gives up, or a sender that has taken the sudog, in the middle of its operation.
 //!
-//! *Locks.* `lock`, under that of no channel; `state` and `waker` are under it.
+//! *Locks.* `lock`, rank 1, after that of a channel; `state` and `waker` are under it.
 //!
 //! *Go:* none.
 
@@ -203,7 +203,7 @@ impl<T> Ticket<T> {
     ///
     /// - It holds one, and the ticket is the caller's alone.
     pub(super) unsafe fn take(&self) -> T {
-        // SAFETY: the caller says so.
+        // SAFETY: the place holds a value and nobody else uses it, says the caller, who does not take it again (TR1).
         unsafe { self.place().read() }
     }
 }
