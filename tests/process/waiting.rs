@@ -94,6 +94,22 @@ fn a_wait_with_a_limit_sees_the_end() {
 
 /// The shell's child has the pipe: it is at its end only when that one is gone, too.
 #[test]
+fn the_longest_limit_of_a_wait_is_as_good_as_none() {
+    for procs in [1, 2] {
+        with_procs(procs, || {
+            let mut child = cat();
+            let input = child.stdin.take();
+            let closing = spawn(move || {
+                settle();
+                drop(input);
+            });
+            assert!(child.wait_timeout(Duration::MAX).unwrap().expect("it ends").success());
+            closing.join().unwrap();
+        });
+    }
+}
+
+#[test]
 fn a_process_group_is_killed_as_one() {
     with_procs(2, || {
         let counts = Counts::at_start();

@@ -163,7 +163,8 @@ impl<S: StdSocket> Socket<S> {
         at: &'static Location<'static>,
         mut op: impl FnMut(&S) -> io::Result<T>,
     ) -> io::Result<T> {
-        let ns = limit.map_or(0, |limit| i64::try_from(limit.as_nanos()).unwrap_or(0).max(1));
+        // Zero is the shortest limit here, and what is too long for a number is for ever.
+        let ns = limit.map_or(0, |limit| i64::try_from(limit.as_nanos()).map_or(0, |ns| ns.max(1)));
         self.io.run(side, ns, at, || op(&self.sock))
     }
 
