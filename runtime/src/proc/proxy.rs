@@ -18,6 +18,7 @@
 //!
 //! *Go:* none.
 
+use core::mem;
 use core::ptr::{NonNull, null_mut};
 use core::sync::atomic::Ordering;
 use core::task::Waker;
@@ -71,7 +72,7 @@ impl Proxy {
     }
 
     /// Leaves the waker of a task that is about to wait. `publish` lets the proxy be found, unless what is waited for has come: then the answer is
-    /// false, and the waker will not be called for this wait. For user mode.
+    /// false, and the waker is not called for this wait; for another wait it may be. For user mode.
     pub(crate) fn watch(&self, waker: &Waker, publish: impl FnOnce(&Entered) -> bool) -> bool {
         watch(self.0, waker, publish)
     }
@@ -110,9 +111,10 @@ pub(crate) fn watch(gp: GPtr, waker: &Waker, publish: impl FnOnce(&Entered) -> b
             clone = Some(waker.clone());
             continue;
         };
-        slots[index].armed = true;
+        // Another future of the same task may be waiting by this waker already: then it goes on waiting, whatever becomes of this one.
+        let waits = mem::replace(&mut slots[index].armed, true);
         let published = publish(&inside);
-        slots[index].armed = published;
+        slots[index].armed = published || waits;
         drop(slots);
         drop(inside);
         drop(replaced);
@@ -197,7 +199,7 @@ pub(crate) fn ready(gp: GPtr) {
 /// Drops what wakers a proxy keeps. Nobody waits by them any more.
 pub(crate) fn forget(gp: GPtr) {
     let inside = enter();
-    let taken = core::mem::take(&mut *wakers(gp).slots.lock());
+    let taken = mem::take(&mut *wakers(gp).slots.lock());
     drop(inside);
     drop(taken);
 }
@@ -210,5 +212,42 @@ impl Drop for Proxy {
         drop(inside);
         // SAFETY: it came from a box, and nobody finds the proxy any more (PX1). Wakers are dropped outside of the runtime.
         drop(unsafe { Box::from_raw(raw.cast::<Wakers>()) });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::AtomicU32;
+    use std::task::Wake;
+
+    use super::*;
+
+    #[derive(Default)]
+    struct Calls(AtomicU32);
+
+    impl Wake for Calls {
+        fn wake(self: Arc<Calls>) {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    #[test]
+    fn a_future_goes_on_waiting_when_another_one_of_its_task_need_not_wait() {
+        let calls = Arc::new(Calls::default());
+        let waker = Waker::from(Arc::clone(&calls));
+        let proxy = Proxy::new(Waker::wake, None);
+        let calls_when_ready = || {
+            let inside = enter();
+            ready(proxy.gp());
+            drop(inside);
+            calls.0.load(Ordering::Relaxed)
+        };
+        assert!(proxy.watch(&waker, |_| true));
+        assert!(!proxy.watch(&waker, |_| false));
+        assert_eq!(calls_when_ready(), 1);
+        // Now none of the two waits.
+        assert!(!proxy.watch(&waker, |_| false));
+        assert_eq!(calls_when_ready(), 1);
     }
 }
