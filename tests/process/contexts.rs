@@ -5,9 +5,10 @@
 use std::io::{ErrorKind, Read};
 use std::time::Duration;
 
-use goruntime::context::{self, Cause};
+use goruntime::context::{self, Cause, Context};
 use goruntime::os::unix::process::ExitStatusExt;
-use goruntime::process::{Command, Stdio, WaitDelayExpired};
+use goruntime::process::{Child, Command, Stdio, WaitDelayExpired};
+use goruntime::signal::Signal;
 use goruntime::spawn;
 
 use crate::open::Counts;
@@ -60,6 +61,48 @@ fn a_cancel_kills_a_child_that_nobody_waits_for() {
         assert_eq!(reading.join().unwrap(), 0);
         assert_eq!(child.wait().unwrap().signal(), Some(9));
     });
+}
+
+/// A shell that says when it is prepared.
+fn prepared(text: &str, ctx: &Context, delay: Duration) -> Child {
+    let mut command = shell(text);
+    command.stdout(Stdio::piped()).context(ctx).cancel_signal(Signal::TERM).wait_delay(delay);
+    let mut child = command.spawn().unwrap();
+    child.stdout.as_mut().unwrap().read_exact(&mut [0]).unwrap();
+    child
+}
+
+#[test]
+fn a_child_that_is_asked_to_end_has_the_time_to_do_so() {
+    for procs in [1, 4] {
+        with_procs(procs, || {
+            let counts = Counts::at_start();
+            let (ctx, cancel) = context::with_cancel(&context::background());
+            let text = "trap 'exit 7' TERM; echo; while :; do sleep 0.01; done";
+            let mut child = prepared(text, &ctx, Duration::from_secs(1000));
+            cancel.cancel();
+            assert_eq!(child.wait().unwrap().code(), Some(7));
+            drop((child, ctx, cancel));
+            // Nothing waits for the time to be over.
+            counts.assert_restored();
+        });
+    }
+}
+
+#[test]
+fn a_child_that_does_not_end_when_asked_is_killed() {
+    for procs in [1, 2] {
+        with_procs(procs, || {
+            let counts = Counts::at_start();
+            let (ctx, cancel) = context::with_cancel(&context::background());
+            let text = "trap '' TERM; echo; exec sleep 1000";
+            let mut child = prepared(text, &ctx, Duration::from_millis(5));
+            cancel.cancel();
+            assert_eq!(child.wait().unwrap().signal(), Some(9));
+            drop((child, ctx, cancel));
+            counts.assert_restored();
+        });
+    }
 }
 
 #[test]

@@ -32,22 +32,37 @@ pub(crate) fn process_descriptor(_: u32) -> Option<OwnedFd> {
     None
 }
 
-/// Sends SIGKILL to the process behind a descriptor.
+/// The error number of a call that has just failed.
+fn errno() -> i32 {
+    std::io::Error::last_os_error().raw_os_error().unwrap_or(libc::ESRCH)
+}
+
+/// Sends a signal to a child by its number, which is its own until it is reaped (PW1).
 ///
 /// # Errors
 ///
-/// The error number: `ESRCH` if somebody has reaped the process.
+/// The error number: `EINVAL` if there is no such signal.
+pub(crate) fn signal_by_number(process: u32, signal: i32) -> Result<(), i32> {
+    // SAFETY: the call takes no pointers.
+    if unsafe { libc::kill(process.cast_signed(), signal) } == 0 { Ok(()) } else { Err(errno()) }
+}
+
+/// Sends a signal to the process behind a descriptor.
+///
+/// # Errors
+///
+/// The error number: `ESRCH` if somebody has reaped the process, `EINVAL` if there is no such signal.
 #[cfg(target_os = "linux")]
-pub(crate) fn kill_by_descriptor(process: BorrowedFd<'_>) -> Result<(), i32> {
+pub(crate) fn signal_by_descriptor(process: BorrowedFd<'_>, signal: i32) -> Result<(), i32> {
     let no_info = core::ptr::null::<libc::siginfo_t>();
     // SAFETY: null asks for the information that `kill` would send.
-    let sent = unsafe { libc::syscall(libc::SYS_pidfd_send_signal, process.as_raw_fd(), libc::SIGKILL, no_info, 0) };
-    if sent == 0 { Ok(()) } else { Err(std::io::Error::last_os_error().raw_os_error().unwrap_or(libc::ESRCH)) }
+    let sent = unsafe { libc::syscall(libc::SYS_pidfd_send_signal, process.as_raw_fd(), signal, no_info, 0) };
+    if sent == 0 { Ok(()) } else { Err(errno()) }
 }
 
 /// The same elsewhere, where nobody has such a descriptor.
 #[cfg(not(target_os = "linux"))]
-pub(crate) fn kill_by_descriptor(_: BorrowedFd<'_>) -> Result<(), i32> {
+pub(crate) fn signal_by_descriptor(_: BorrowedFd<'_>, _: i32) -> Result<(), i32> {
     Err(libc::ENOSYS)
 }
 
@@ -64,9 +79,9 @@ pub(crate) fn wait_without_reaping(process: u32) -> Result<(), i32> {
         if failed == 0 {
             return Ok(());
         }
-        match std::io::Error::last_os_error().raw_os_error() {
-            Some(libc::EINTR) => {}
-            errno => return Err(errno.unwrap_or(libc::ECHILD)),
+        match errno() {
+            libc::EINTR => {}
+            error => return Err(error),
         }
     }
 }
@@ -86,9 +101,10 @@ mod tests {
         let descriptor = process_descriptor(child.id());
         if let Some(descriptor) = &descriptor {
             assert!(!is_readable(descriptor.as_fd()));
-            kill_by_descriptor(descriptor.as_fd()).expect("the child is ours");
+            assert_eq!(signal_by_descriptor(descriptor.as_fd(), 1_000), Err(libc::EINVAL));
+            signal_by_descriptor(descriptor.as_fd(), libc::SIGKILL).expect("the child is ours");
         } else {
-            child.kill().expect("the child is ours");
+            signal_by_number(child.id(), libc::SIGKILL).expect("the child is ours");
         }
         wait_without_reaping(child.id()).expect("the child is ours");
         wait_without_reaping(child.id()).expect("it was not reaped");
@@ -96,7 +112,7 @@ mod tests {
         assert_eq!(wait_without_reaping(child.id()), Err(libc::ECHILD));
         if let Some(descriptor) = descriptor {
             assert!(is_readable(descriptor.as_fd()));
-            assert_eq!(kill_by_descriptor(descriptor.as_fd()), Err(libc::ESRCH));
+            assert_eq!(signal_by_descriptor(descriptor.as_fd(), libc::SIGKILL), Err(libc::ESRCH));
         }
     }
 }

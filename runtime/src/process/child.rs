@@ -16,6 +16,7 @@ use crate::io::polled::Polled;
 use crate::io::{pipe_end, reading_end, writing_end};
 use crate::process::output;
 use crate::process::reap::Process;
+use crate::signal::Signal;
 
 /// A child process: `std::process::Child` for goroutines.
 ///
@@ -42,7 +43,7 @@ pub struct Child {
     /// The same for standard error.
     pub stderr: Option<ChildStderr>,
     process: Arc<Process>,
-    /// Kills the process when a context ends.
+    /// Ends the process when a context ends.
     watch: Option<StopFunc>,
     wait_delay: Option<Duration>,
 }
@@ -82,14 +83,18 @@ pipe_end!(ChildStderr, std::process::ChildStderr, Read);
 reading_end!(ChildStderr);
 
 impl Child {
-    /// Takes a child over that was just made; it is killed when `ctx` ends.
-    pub(super) fn new(mut child: std::process::Child, ctx: Option<&Context>, wait_delay: Option<Duration>) -> Child {
+    /// Takes a child over that was just made; it gets the signal when `ctx` ends.
+    pub(super) fn new(
+        mut child: std::process::Child,
+        ctx: Option<&Context>,
+        signal: Signal,
+        wait_delay: Option<Duration>,
+    ) -> Child {
         let (stdin, stdout, stderr) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
         let process = Arc::new(Process::new(child));
         let watch = ctx.map(|ctx| {
             let process = Arc::clone(&process);
-            // It fails if somebody else has reaped the process: then there is nothing to kill.
-            context::after_func(ctx, move || _ = process.kill())
+            context::after_func(ctx, move || process.end(signal, wait_delay))
         });
         Child {
             stdin: stdin.map(ChildStdin::of),

@@ -22,6 +22,7 @@ use crate::context::{Context, ContextError};
 use crate::proc::park;
 use crate::process::Child;
 use crate::runtime::num_cpu;
+use crate::signal::Signal;
 use crate::sync::{LazyLock, Semaphore};
 
 /// To make a child.
@@ -43,6 +44,8 @@ pub struct Command {
     /// Whether standard input, output and error were chosen (CM1).
     chosen: [bool; 3],
     ctx: Option<Context>,
+    /// What children get when the context ends.
+    cancel_signal: Signal,
     wait_delay: Option<Duration>,
     /// Code of the user's runs in the child: how long making one takes is for that to say.
     pub(super) has_hook: bool,
@@ -55,6 +58,7 @@ impl Command {
             std: std::process::Command::new(program),
             chosen: [false; 3],
             ctx: None,
+            cancel_signal: Signal::KILL,
             wait_delay: None,
             has_hook: false,
         }
@@ -140,7 +144,8 @@ impl Command {
 
     /// Kills the children that are made from now on when a context ends, whether or not somebody waits for them.
     ///
-    /// The status says whether it was so: it has the signal 9. A child that has ended before is not touched.
+    /// The status says whether it was so: it has the signal 9. A child that was waited for before is not touched. Children may get another signal first:
+    /// see [`cancel_signal`](Command::cancel_signal).
     ///
     /// # Examples
     ///
@@ -162,8 +167,40 @@ impl Command {
         self
     }
 
+    /// Sets the signal that children get when the [context](Command::context) ends: `Signal::TERM`, say, so that they can clean up. Without it that is
+    /// `Signal::KILL`.
+    ///
+    /// A child that was not waited for within the [`wait_delay`](Command::wait_delay) after that is killed; without such a delay it may take its time. It is
+    /// killed at once if the system does not let it have the signal.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use goruntime::context;
+    /// use goruntime::io::Read;
+    /// use goruntime::process::{Command, Stdio};
+    /// use goruntime::signal::Signal;
+    /// use goruntime::time::Duration;
+    ///
+    /// goruntime::run(|| {
+    ///     let (ctx, cancel) = context::with_cancel(&context::background());
+    ///     let mut shell = Command::new("sh");
+    ///     shell.args(["-c", "trap 'exit 7' TERM; echo; while :; do sleep 0.01; done"]).stdout(Stdio::piped());
+    ///     let mut child = shell.context(&ctx).cancel_signal(Signal::TERM).wait_delay(Duration::from_secs(60)).spawn().unwrap();
+    ///     // It is there, and prepared.
+    ///     child.stdout.as_mut().unwrap().read_exact(&mut [0]).unwrap();
+    ///     cancel.cancel();
+    ///     assert_eq!(child.wait().unwrap().code(), Some(7));
+    /// });
+    /// ```
+    #[doc(alias = "Cancel")]
+    pub fn cancel_signal(&mut self, signal: Signal) -> &mut Command {
+        self.cancel_signal = signal;
+        self
+    }
+
     /// Sets how long [`output`](Command::output) and [`Child::wait_with_output`] go on reading after the end of the process, because others may have
-    /// inherited its streams; for ever without it.
+    /// inherited its streams; for ever without it. Also how long a child that got a [`cancel_signal`](Command::cancel_signal) has until it is killed.
     #[doc(alias = "WaitDelay")]
     pub fn wait_delay(&mut self, delay: Duration) -> &mut Command {
         self.wait_delay = Some(delay);
@@ -191,7 +228,7 @@ impl Command {
         let permit = (!self.has_hook).then(|| PERMITS.acquire());
         let child = park::in_syscall(|| self.std.spawn())?;
         drop(permit);
-        Ok(Child::new(child, self.ctx.as_ref(), self.wait_delay))
+        Ok(Child::new(child, self.ctx.as_ref(), self.cancel_signal, self.wait_delay))
     }
 
     /// Runs a child to its end.

@@ -21,7 +21,8 @@ use crate::net::fd::Socket;
 use crate::netpoll::polldesc::Side;
 use crate::os;
 use crate::proc::park;
-use crate::time;
+use crate::signal::Signal;
+use crate::time::{self, AfterFunc};
 
 /// The first and the longest pause between two looks at a child that is waited for without a descriptor, for some time.
 const FIRST_PAUSE: Duration = Duration::from_millis(1);
@@ -39,6 +40,8 @@ struct State {
     child: std::process::Child,
     /// Since it was reaped.
     status: Option<ExitStatus>,
+    /// Kills it when it has been asked to end and takes too long; none since it was reaped.
+    grace: Option<AfterFunc>,
 }
 
 impl Process {
@@ -46,7 +49,7 @@ impl Process {
     pub(super) fn new(child: std::process::Child) -> Process {
         let number = child.id();
         let descriptor = os::process_descriptor(number).map(|fd| Socket::assume_nonblocking(fd.into()));
-        Process { number, descriptor, state: Mutex::new(State { child, status: None }) }
+        Process { number, descriptor, state: Mutex::new(State { child, status: None, grace: None }) }
     }
 
     /// Its number.
@@ -64,20 +67,52 @@ impl Process {
         if state.status.is_none() {
             state.status = state.child.try_wait()?;
         }
-        Ok(state.status)
+        let status = state.status;
+        let grace = if status.is_some() { state.grace.take() } else { None };
+        drop(state);
+        if let Some(grace) = grace {
+            grace.stop();
+        }
+        Ok(status)
     }
 
-    /// Kills it, unless it was reaped (KI1).
+    /// Kills it, unless it was reaped.
     pub(super) fn kill(&self) -> io::Result<()> {
-        let mut state = self.state();
+        self.send(Signal::KILL)
+    }
+
+    /// Sends it a signal, unless it was reaped (KI1).
+    fn send(&self, signal: Signal) -> io::Result<()> {
+        let state = self.state();
         if state.status.is_some() {
             return Ok(());
         }
-        match &self.descriptor {
+        let sent = match &self.descriptor {
             // By no means by its number if it fails: the process is gone, so that is another one's.
-            Some(socket) => os::kill_by_descriptor(socket.raw().as_fd()).map_err(io::Error::from_raw_os_error),
-            None => state.child.kill(),
+            Some(socket) => os::signal_by_descriptor(socket.raw().as_fd(), signal.as_raw()),
+            None => os::signal_by_number(self.number, signal.as_raw()),
+        };
+        sent.map_err(io::Error::from_raw_os_error)
+    }
+
+    /// Asks it to end by a signal; kills it if it was not reaped after `delay`, or if it cannot be asked.
+    pub(super) fn end(self: Arc<Process>, signal: Signal, delay: Option<Duration>) {
+        if self.send(signal).is_err() {
+            // That fails, too, if somebody else has reaped the process: then there is nothing to kill.
+            _ = self.kill();
+            return;
         }
+        let Some(delay) = delay.filter(|_| signal != Signal::KILL) else { return };
+        // Called once. After that nothing keeps the process from being forgotten: until then it keeps itself.
+        let mut process = Some(Arc::clone(&self));
+        let grace = time::after_func(delay, move || process.take().into_iter().for_each(|process| _ = process.kill()));
+        let mut state = self.state();
+        if state.status.is_none() {
+            state.grace = Some(grace);
+            return;
+        }
+        drop(state);
+        grace.stop();
     }
 
     /// Waits for the end.
