@@ -11,8 +11,8 @@ use std::net::Shutdown;
 
 use futures_io::{AsyncRead, AsyncWrite};
 
-use crate::net::TcpStream;
 use crate::net::unix::UnixStream;
+use crate::net::{TcpStream, task};
 use crate::netpoll::polldesc::Side;
 
 macro_rules! streams {
@@ -49,7 +49,7 @@ macro_rules! streams {
             }
 
             fn poll_close(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-                Poll::Ready(self.shutdown(Shutdown::Write))
+                task::shut_down(self.shutdown(Shutdown::Write))
             }
         }
     )*};

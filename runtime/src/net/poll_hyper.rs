@@ -12,9 +12,9 @@ use std::net::Shutdown;
 use hyper::rt::{Read, ReadBufCursor, Write};
 use socket2::SockRef;
 
-use crate::net::TcpStream;
 use crate::net::fd::{Socket, StdSocket};
 use crate::net::unix::UnixStream;
+use crate::net::{TcpStream, task};
 use crate::netpoll::polldesc::Side;
 
 fn poll_read<S: StdSocket>(
@@ -64,7 +64,7 @@ macro_rules! streams {
             }
 
             fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-                Poll::Ready(self.shutdown(Shutdown::Write))
+                task::shut_down(self.shutdown(Shutdown::Write))
             }
         }
     )*};

@@ -12,9 +12,9 @@ use std::net::Shutdown;
 use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use crate::net::TcpStream;
 use crate::net::fd::{Socket, StdSocket};
 use crate::net::unix::UnixStream;
+use crate::net::{TcpStream, task};
 use crate::netpoll::polldesc::Side;
 
 fn poll_read<S: StdSocket>(socket: &Socket<S>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
@@ -57,7 +57,7 @@ macro_rules! streams {
             }
 
             fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-                Poll::Ready(self.shutdown(Shutdown::Write))
+                task::shut_down(self.shutdown(Shutdown::Write))
             }
         }
     )*};

@@ -10,7 +10,8 @@
 use core::mem;
 use core::ptr::null_mut;
 use core::sync::atomic::Ordering;
-use core::task::Waker;
+use core::task::{Poll, Waker};
+use std::io;
 
 use crate::gmp::GPtr;
 use crate::netpoll::edges::Seen;
@@ -41,6 +42,12 @@ fn proxy_of(tasks: &'static Tasks) -> GPtr {
         }
         Err(others) => GPtr::from_raw(others).unwrap_or(new.gp()),
     }
+}
+
+/// What the end of writing says to a task. As with tokio it is no error that the peer has gone before.
+#[allow(dead_code, reason = "for the cargo features with traits that have such an operation")]
+pub(crate) fn shut_down(ended: io::Result<()>) -> Poll<io::Result<()>> {
+    Poll::Ready(ended.or_else(|error| if error.kind() == io::ErrorKind::NotConnected { Ok(()) } else { Err(error) }))
 }
 
 /// TS2.

@@ -394,3 +394,22 @@ fn descriptors_are_used_again_without_loss() {
         }
     });
 }
+
+#[test]
+fn the_end_of_writing_is_no_error_when_the_peer_has_gone() {
+    run(|| {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let mut stream = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let (peer, _) = listener.accept().unwrap();
+        // Closed with something left to be read, it resets the connection.
+        put(&stream, b"unread");
+        drop((peer.peek(&mut [0]).unwrap(), peer));
+        block_on(async {
+            let error = stream.read(&mut [0]).await.unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::ConnectionReset);
+            AsyncWriteExt::close(&mut stream).await.unwrap();
+            tokio::io::AsyncWriteExt::shutdown(&mut stream).await.unwrap();
+            std::future::poll_fn(|cx| hyper::rt::Write::poll_shutdown(Pin::new(&mut stream), cx)).await.unwrap();
+        });
+    });
+}
