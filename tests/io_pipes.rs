@@ -23,7 +23,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use goruntime::io::{self, BufRead, BufReader, Closed, IoSlice, PipeReader, Read, Write, pipe};
+use goruntime::io::{self, BufRead, BufReader, Closed, IoSlice, IsTerminal, PipeReader, Read, Write, pipe};
 use goruntime::runtime::yield_now;
 use goruntime::{go, spawn};
 
@@ -273,4 +273,18 @@ fn ends_go_to_std_and_come_back_blocking() {
         drop(ours);
         counts.assert_restored();
     });
+}
+
+#[test]
+fn whether_a_stream_is_a_terminal_is_asked_of_std_types_and_ours_alike() {
+    fn same(ours: [&dyn IsTerminal; 2], std: &dyn IsTerminal) {
+        ours.iter().for_each(|ours| assert_eq!(ours.is_terminal(), std.is_terminal()));
+    }
+    same([&io::stdin(), &io::stdin().lock()], &std::io::stdin());
+    same([&io::stdout(), &io::stdout().lock()], &std::io::stdout());
+    same([&io::stderr(), &io::stderr().lock()], &std::io::stderr());
+    // A pseudo-terminal's other side is always there to be opened.
+    let std = std::fs::File::options().read(true).write(true).open("/dev/ptmx").unwrap();
+    let ours = goruntime::fs::File::options().read(true).write(true).open("/dev/ptmx").unwrap();
+    assert!(ours.is_terminal() && std.is_terminal());
 }

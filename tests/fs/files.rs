@@ -8,6 +8,7 @@ use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::time::{Duration, Instant, UNIX_EPOCH};
 
 use goruntime::fs::{self, DirBuilder, File, FileTimes};
+use goruntime::io::IsTerminal;
 use goruntime::os::unix::fs::{DirBuilderExt, DirEntryExt, symlink};
 use goruntime::spawn;
 

@@ -197,11 +197,6 @@ impl File {
             Kind::Polled(file) => file.set_deadline(&[Side::Read, Side::Write], deadline),
         }
     }
-
-    /// Whether it is a terminal.
-    pub fn is_terminal(&self) -> bool {
-        io::IsTerminal::is_terminal(self.std())
-    }
 }
 
 impl Read for &File {

@@ -74,6 +74,8 @@ macro_rules! pipe_end {
         }
 
         impl From<std::os::fd::OwnedFd> for $name {
+            /// Takes the descriptor over. What is open there does not block any more, which whoever else has it open finds as well, other processes
+            /// included: no way to treat the standard streams, or what a parent has handed down. It is made blocking again when it is given back.
             fn from(fd: std::os::fd::OwnedFd) -> $name {
                 $name::of(fd.into())
             }

@@ -24,6 +24,7 @@ mod error;
 mod output;
 mod pipe;
 mod stdin;
+mod terminal;
 
 pub(crate) mod polled;
 
@@ -36,3 +37,4 @@ pub use self::error::Closed;
 pub use self::output::{Stderr, StderrLock, Stdout, StdoutLock, stderr, stdout};
 pub use self::pipe::{PipeReader, PipeWriter, pipe};
 pub use self::stdin::{Stdin, StdinLock, stdin};
+pub use self::terminal::IsTerminal;

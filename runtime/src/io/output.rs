@@ -13,7 +13,7 @@
 
 use core::fmt;
 use core::panic::Location;
-use std::io::{self, IoSlice, IsTerminal, Write};
+use std::io::{self, IoSlice, Write};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 use std::process::Stdio;
 use std::sync::OnceLock;
@@ -71,19 +71,9 @@ macro_rules! output {
             pub fn lock(&self) -> $lock<'static> {
                 $lock { _held: $held.lock(Location::caller()) }
             }
-
-            /// Whether it is a terminal.
-            pub fn is_terminal(&self) -> bool {
-                io::$function().is_terminal()
-            }
         }
 
         impl $lock<'_> {
-            /// Whether it is a terminal.
-            pub fn is_terminal(&self) -> bool {
-                io::$function().is_terminal()
-            }
-
             fn descriptor() -> BorrowedFd<'static> {
                 static HANDLE: OnceLock<$std> = OnceLock::new();
                 HANDLE.get_or_init(io::$function).as_fd()

@@ -10,7 +10,7 @@
 //!
 //! *Locks.* The buffer's; under it std's, for the time of a read. *Go:* `os.Stdin`.
 
-use std::io::{self, BufRead, BufReader, IoSliceMut, IsTerminal, Read};
+use std::io::{self, BufRead, BufReader, IoSliceMut, Read};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 use std::sync::{OnceLock, PoisonError};
 
@@ -103,14 +103,13 @@ impl Stdin {
     }
 
     /// Locks it and iterates over its lines.
+    ///
+    /// # Blocking
+    ///
+    /// As [`lock`](Stdin::lock); each item waits for a line.
     #[track_caller]
     pub fn lines(self) -> io::Lines<StdinLock<'static>> {
         self.lock().lines()
-    }
-
-    /// Whether it is a terminal.
-    pub fn is_terminal(&self) -> bool {
-        io::stdin().is_terminal()
     }
 }
 
@@ -177,13 +176,6 @@ impl AsFd for Stdin {
 impl AsRawFd for Stdin {
     fn as_raw_fd(&self) -> RawFd {
         io::stdin().as_raw_fd()
-    }
-}
-
-impl StdinLock<'_> {
-    /// Whether it is a terminal.
-    pub fn is_terminal(&self) -> bool {
-        io::stdin().is_terminal()
     }
 }
 

@@ -218,6 +218,7 @@ impl Command {
     ///
     /// As std, `NotFound` if there is no such program, for example. If the [context](Command::context) has ended, its cause, of the kind `TimedOut` if
     /// its deadline has passed.
+    #[track_caller]
     #[doc(alias = "Start")]
     pub fn spawn(&mut self) -> io::Result<Child> {
         if let Some((ctx, cause)) = self.ctx.as_ref().and_then(|ctx| Some((ctx, ctx.cause()?))) {
