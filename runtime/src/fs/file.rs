@@ -355,7 +355,7 @@ impl From<File> for std::fs::File {
 }
 
 impl From<File> for Stdio {
-    /// For a child process, which finds the file blocking.
+    /// For a child process, which finds the file blocking. Operations of other handles block their threads from then on, and know no deadlines.
     ///
     /// # Panics
     ///

@@ -116,7 +116,8 @@ macro_rules! pipe_end {
         }
 
         impl From<$name> for std::process::Stdio {
-            /// For a child process, which finds it blocking. Operations of other handles block their threads from then on.
+            /// For a child process, which finds it blocking. Operations of other handles block their threads from then on, and know no
+            /// deadlines.
             ///
             /// # Panics
             ///
