@@ -222,3 +222,16 @@ mod traceback {
         assert_eq!(out.status.signal(), Some(ABORT));
     }
 }
+
+#[test]
+fn what_was_printed_before_a_panic_is_written() {
+    let out = run_program("panic_in_a_line", &[]);
+    assert_crash(&out, "panic: in its middle");
+    assert_eq!(out.stdout, "half a line");
+}
+
+#[test]
+fn a_panic_does_not_wait_for_ever_for_who_holds_standard_output() {
+    let out = run_program("panic_locked_out", &[]);
+    assert_crash(&out, "panic: nobody lets me write");
+}

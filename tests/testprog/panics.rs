@@ -36,6 +36,8 @@ pub(crate) const PROGRAMS: Table = &[
     ("panic_destructors_run", Body(panic_destructors_run)),
     ("panic_deep", Body(panic_deep)),
     ("panic_hook_of_user", Body(panic_hook_of_user)),
+    ("panic_in_a_line", Body(panic_in_a_line)),
+    ("panic_locked_out", Body(panic_locked_out)),
 ];
 
 fn forever() -> ! {
@@ -219,4 +221,22 @@ fn panic_hook_of_user() {
     panic::set_hook(Box::new(|info| println!("hook: {}", info.payload().downcast_ref::<&str>().unwrap_or(&"?"))));
     go(|| panic!("hooked"));
     forever()
+}
+
+fn panic_in_a_line() {
+    print!("half a line");
+    panic!("in its middle");
+}
+
+fn panic_locked_out() {
+    let (tell, told) = goruntime::channel::bounded(0);
+    std::thread::spawn(move || {
+        let _kept = std::io::stdout().lock();
+        tell.send(()).unwrap();
+        loop {
+            std::thread::park();
+        }
+    });
+    told.recv().unwrap();
+    panic!("nobody lets me write");
 }

@@ -7,7 +7,7 @@
 //! is made before, outside of std's lock, because what formats it is the user's code.
 //!
 //! *Invariants.* OU1. Std's lock is taken under ours, and only for the time of one call that runs no code of the user's. OU2. The buffer is std's, which
-//! writes whole lines and is flushed when the process ends by `main`'s return or by `exit`.
+//! writes whole lines and is flushed when the process ends by `main`'s return, `exit` or a panic.
 //!
 //! *Locks.* One of each handle, reentrant; std's under it. *Go:* `os.Stdout`, `os.Stderr`, which have no buffers.
 
@@ -203,7 +203,7 @@ output!(
     io::Stdout,
     STDOUT,
     "standard output",
-    "It has the buffer of std's handle, and of `println!`: lines are written when they are complete, the rest when `main` returns or `exit` is called. \
-     A panic or a fatal error that ends the process writes no rest: flush what has to be seen."
+    "It has the buffer of std's handle, and of `println!`: lines are written when they are complete, the rest when `main` returns, \
+     `exit` is called or a panic ends the process. A fatal error writes no rest: flush what has to be seen."
 );
 output!(Stderr, StderrLock, stderr, io::Stderr, STDERR, "standard error", "It has no buffer.");

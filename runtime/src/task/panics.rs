@@ -16,7 +16,11 @@
 use core::any::Any;
 use core::fmt::Write as _;
 use core::sync::atomic::{AtomicU32, Ordering};
+use std::io::{self, Write as _};
 use std::panic::{self, PanicHookInfo};
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
 
 use crate::base::throw::{CrashKind, crash, print};
 use crate::debug::{block, frames, handlers};
@@ -38,6 +42,9 @@ pub(crate) struct Record {
 /// What std says when a panic leaves a destructor that runs because of another panic.
 const IN_CLEANUP: &str = "panic in a destructor during cleanup";
 const CANNOT_UNWIND: &str = "panic in a function that cannot unwind";
+
+/// How long a program that dies of a panic waits for its unfinished output.
+const FLUSH_LIMIT: Duration = Duration::from_secs(1);
 
 /// Installs the hook; once.
 pub(crate) fn install_hook() {
@@ -142,7 +149,22 @@ fn die(gp: GPtr) -> ! {
     if crate::base::env::traceback().level() > 0 {
         text.push_str(&block::running(gp, stack));
     }
+    flush_stdout();
     crash(CrashKind::Panic, format_args!("{text}"))
+}
+
+/// Writes what `print!` has left unfinished, which std would write when the process ends. On a thread of its own: somebody may hold the lock
+/// of standard output for ever, or nobody read it, and then the text is not worth the wait.
+fn flush_stdout() {
+    let (tell, told) = mpsc::channel();
+    let helper = thread::Builder::new().spawn(move || {
+        // Whoever listened has ended, or waits; nobody cares for the error.
+        let _ = io::stdout().flush();
+        let _ = tell.send(());
+    });
+    if helper.is_ok() {
+        let _ = told.recv_timeout(FLUSH_LIMIT);
+    }
 }
 
 /// A panic block is being printed: main's return waits for the exit that follows.
