@@ -38,7 +38,7 @@
 //! ```
 //!
 //! Three upward hooks: the crash dump (`base::throw`), the start of library mode (`proc::foreign`), the callback of a timer
-//! (`gmp::timers`); and the printer of trace lines, which is data for `sysmon`.
+//! (`gmp::timers`); and two printers, which are data for those who call them: of trace lines (`sysmon`), of what the guard has seen (`proc::keep`).
 
 extern crate self as goruntime;
 

@@ -19,7 +19,7 @@ use crate::gmp::p::PStatus;
 use crate::gmp::{GPtr, M, MPtr, PPtr, SCHED};
 use crate::os;
 use crate::proc::deadlock::Policy;
-use crate::proc::{boot, deadlock, goready, mstart, netwait, newproc, resize, timer, wake};
+use crate::proc::{boot, deadlock, goready, keep, mstart, netwait, newproc, resize, timer, wake};
 use crate::sigqueue::QUEUE;
 
 const SHORTEST: i64 = 20_000;
@@ -167,6 +167,7 @@ fn round(rounds: &mut Rounds) -> bool {
     }
     carry_out_resize();
     netwait::look_from_sysmon(now);
+    let let_go = keep::let_go_overdue(now);
     let rescued = rescue();
     let retaken = retake(now);
     if now - rounds.last_update >= SECOND {
@@ -180,7 +181,7 @@ fn round(rounds: &mut Rounds) -> bool {
     }
     bgsweep::poke(now);
     trace(rounds, now);
-    rescued || retaken
+    let_go || rescued || retaken
 }
 
 /// While every P is idle there is nothing to watch: sleeps until an M takes a P, or for what is due by the clock.

@@ -174,6 +174,16 @@ pub(crate) fn traceback() -> Traceback {
     Traceback(TRACEBACK.load(Ordering::Relaxed))
 }
 
+/// Returns what the affinity guard does.
+pub(crate) fn tls_guard() -> TlsGuard {
+    match DEBUG.tlsguard.get() {
+        0 => TlsGuard::Off,
+        2 => TlsGuard::Log,
+        3 => TlsGuard::Strict,
+        _ => TlsGuard::On,
+    }
+}
+
 /// Changes how much a crash prints.
 pub(crate) fn set_traceback(level: Traceback) {
     TRACEBACK.store(level.0, Ordering::Relaxed);

@@ -12,17 +12,21 @@
 //!   payload, while others may borrow from frames on its stack. `ManuallyDrop` keeps that from happening even by
 //!   accident: a dropped `Coro` leaks its stack.
 //! - CO3. The yielder lies on the coroutine's stack and is used only by code that runs on that stack.
+//! - CO4. While a coroutine is suspended, the lowest address on its stack that corosensei's handle has is the saved stack pointer: the others are
+//!   the stack's base and where the pointer was before the first resume.
 //!
 //! **Locks.** None.
 //!
 //! **Go:** gogo, mcall and gosave in asm_*.s; `on_parent_stack` is systemstack.
 
 use std::fmt;
-use std::mem::ManuallyDrop;
+use std::mem::{ManuallyDrop, MaybeUninit};
+use std::ops::Range;
+use std::ptr;
 
 use corosensei::{Coroutine, CoroutineResult};
 
-use super::stack::Stack;
+use super::stack::{Stack, StackClass};
 
 /// The coroutine's handle on itself, for [`suspend`] and [`on_parent_stack`].
 pub(crate) type Yielder<Y> = corosensei::Yielder<(), Y>;
@@ -69,6 +73,27 @@ impl<Y: 'static> Coro<Y> {
     #[inline]
     pub(crate) fn is_done(&self) -> bool {
         self.inner.done()
+    }
+
+    /// What a suspended coroutine uses of its stack, up to `yielder`: the frames, and below them the registers that the switch has saved. `None`
+    /// if that cannot be told.
+    ///
+    /// corosensei keeps the saved stack pointer to itself; it is found by its value (CO4).
+    #[inline]
+    pub(crate) fn suspended_frames(&self, yielder: *const Yielder<Y>, class: StackClass) -> Option<Range<usize>> {
+        let top = yielder.addr();
+        let handle = ptr::from_ref(&self.inner).cast::<MaybeUninit<usize>>();
+        let mut low = top;
+        for index in 0..size_of::<Self>() / size_of::<usize>() {
+            // SAFETY: a word of a live value, aligned, because the handle has pointers in it; it may be padding, which `MaybeUninit` allows.
+            let word = unsafe { handle.add(index).read_volatile() };
+            // SAFETY: the fields are pointers and words of the same size; padding would be some stale word in memory, and is compared only.
+            let word = unsafe { word.assume_init() };
+            if word < low && word >= top.saturating_sub(class.bytes()) {
+                low = word;
+            }
+        }
+        (low < top).then_some(low..top)
     }
 
     /// The stack, for the next coroutine.
@@ -168,6 +193,41 @@ mod tests {
         assert_eq!(coro.resume(), None);
         assert!(coro.is_done());
         coro.into_stack();
+    }
+
+    #[test]
+    fn the_frames_of_a_suspended_coroutine_begin_at_its_saved_stack_pointer() {
+        /// What `entry` has seen: its yielder, and the address of a local of the function that suspends.
+        struct Places {
+            yielder: usize,
+            local: usize,
+        }
+        unsafe fn entry(argument: *mut (), yielder: *const Yielder<()>) {
+            let mut marks = [0xfeed_usize; 3];
+            let place = Places { yielder: yielder.expose_provenance(), local: (&raw mut marks).expose_provenance() };
+            // SAFETY: the test passes such a place and reads it only while the coroutine is suspended.
+            unsafe { argument.cast::<Places>().write(place) };
+            // SAFETY: the yielder is the entry's own, and this is its stack.
+            unsafe { suspend(yielder, ()) };
+            assert_eq!(std::hint::black_box(marks), [0xfeed; 3]);
+        }
+
+        for log2 in [18, 20] {
+            let class = StackClass::from_log2(log2);
+            let stack = allocate(class).expect("a stack");
+            let base = stack.high();
+            let mut places = Places { yielder: 0, local: 0 };
+            // SAFETY: `entry` takes a pointer to such places, runs once and does not panic.
+            let mut coro = unsafe { Coro::new(stack, entry, (&raw mut places).cast()) };
+            assert_eq!(coro.resume(), Some(()));
+            let yielder = ptr::with_exposed_provenance(places.yielder);
+            let frames = coro.suspended_frames(yielder, class).expect("it is suspended");
+            assert!(frames.contains(&places.local) && frames.start.is_multiple_of(8) && frames.end <= base);
+            // The frame of `entry` in a debug build, and that of the switch, but not all of the stack.
+            assert!(places.local - frames.start < 2048, "{:x} below {:x}", frames.start, places.local);
+            assert!(coro.resume().is_none());
+            coro.into_stack();
+        }
     }
 
     #[test]

@@ -11,6 +11,7 @@ pub(crate) mod block;
 pub(crate) mod dump;
 pub(crate) mod frames;
 pub(crate) mod handlers;
+pub(crate) mod held;
 pub(crate) mod schedtrace;
 
 pub use self::alloc::CountingAllocator;

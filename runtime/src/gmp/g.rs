@@ -18,6 +18,7 @@ use core::sync::atomic::{AtomicPtr, AtomicU8, AtomicU32, AtomicU64, AtomicUsize,
 
 use crate::base::list::Linked;
 use crate::coro::switch::{Coro, Yielder};
+use crate::gmp::affinity::Why;
 use crate::gmp::permit::Permit;
 use crate::gmp::status::GStatus;
 use crate::gmp::timers::Timer;
@@ -86,6 +87,12 @@ pub(crate) mod flag {
     pub(crate) const HOOK: u32 = 4096;
     /// It is inside a deferred reaction to a panic (unwinding), counted by the panic grace.
     pub(crate) const PANICKING: u32 = 256;
+    /// Why the affinity guard keeps it in the inbox that it is in: a number of [`Why`](crate::gmp::affinity::Why).
+    pub(crate) const KEPT: u32 = 3 << KEPT_SHIFT;
+    pub(super) const KEPT_SHIFT: u32 = 16;
+    /// How often sysmon has met it there, at most three times.
+    pub(crate) const KEPT_ROUNDS: u32 = 3 << KEPT_ROUNDS_SHIFT;
+    pub(super) const KEPT_ROUNDS_SHIFT: u32 = 18;
 }
 
 /// A goroutine. The fields stand in the order of the moments that touch them, a cache line each: a spawn writes the first two lines, a resume the
@@ -219,6 +226,26 @@ impl G {
     pub(crate) fn unwire_all(&self) {
         self.wired_count.set(0);
         self.wired.store(core::ptr::null_mut(), Ordering::Relaxed);
+    }
+
+    /// The affinity guard keeps it on its thread.
+    pub(crate) fn keep(&self, why: Why) {
+        self.unset(flag::KEPT | flag::KEPT_ROUNDS);
+        self.set((why as u32) << flag::KEPT_SHIFT);
+    }
+
+    /// Why the affinity guard keeps it, if it does.
+    pub(crate) fn kept_because(&self) -> Option<Why> {
+        Why::from_bits((self.flags.load(Ordering::Relaxed) & flag::KEPT) >> flag::KEPT_SHIFT)
+    }
+
+    /// Sysmon has met it in an inbox; returns how often so far, at most three times.
+    pub(crate) fn add_kept_round(&self) -> u32 {
+        let rounds = (self.flags.load(Ordering::Relaxed) & flag::KEPT_ROUNDS) >> flag::KEPT_ROUNDS_SHIFT;
+        let rounds = (rounds + 1).min(3);
+        self.unset(flag::KEPT_ROUNDS);
+        self.set(rounds << flag::KEPT_ROUNDS_SHIFT);
+        rounds
     }
 
     /// Where it blocks, if that was recorded.

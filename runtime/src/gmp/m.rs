@@ -3,7 +3,8 @@
 //! *Why here.* Floor 3: data; starting, parking and waking threads is `proc::mstart` and `proc::wake`.
 //!
 //! *Invariants.* M1. An M is never freed or retired: goroutines may have it as home. M2. Cells are touched by the M's own thread only,
-//! except `link`, `parked`, `nextp` and `inbox`, which are the scheduler lock's. M3. The TLS word of a thread is its M or null.
+//! except `link`, `parked`, `nextp`, `inbox` and `put_off`, which are the scheduler lock's; while it is parked, whoever has that lock may read
+//! the others. M3. The TLS word of a thread is its M or null.
 //! M4. `p` is null or the P whose `m` is this M (C3).
 //!
 //! *Locks.* None of its own.
@@ -19,6 +20,7 @@ use crate::base::note::Note;
 use crate::base::rand::Rand;
 use crate::base::throw::throw;
 use crate::base::{lock::Lock, tls};
+use crate::gmp::affinity::{Counters, Storage};
 use crate::gmp::claim::Claim;
 use crate::gmp::{G, GList, GPtr, MList, MPtr, P, PPtr, Switch};
 use crate::os;
@@ -76,10 +78,16 @@ pub(crate) struct M {
     pub(crate) locked_internal: Cell<u32>,
     /// The goroutine that is suspended here while it unwinds: until it goes on, no other one may see the thread's panic count.
     pub(crate) unwinder: Cell<Option<GPtr>>,
-    /// What came for this thread meanwhile.
+    /// What came for this thread meanwhile, and what is only kept here, while a goroutine has the thread for itself (scheduler lock).
     pub(crate) put_off: Cell<GList>,
+    /// Hint that `put_off` is not empty.
+    pub(crate) has_put_off: AtomicBool,
     /// A goroutine ended while it had the thread locked: it runs only goroutines wired to it.
     pub(crate) tainted: Cell<bool>,
+    /// Where the thread has its thread-local values (AF1).
+    pub(crate) storage: Cell<Storage>,
+    /// What the affinity guard has done here.
+    pub(crate) guard: Counters,
     /// Random numbers for stealing.
     pub(crate) rand: Cell<Rand>,
     /// Next in `ALL`.
@@ -144,7 +152,10 @@ impl M {
             locked_internal: Cell::new(0),
             unwinder: Cell::new(None),
             put_off: Cell::new(GList::new()),
+            has_put_off: AtomicBool::new(false),
             tainted: Cell::new(false),
+            storage: Cell::new(Storage::default()),
+            guard: Counters::new(),
             rand: Cell::new(Rand::new(seed)),
             all_link: AtomicPtr::new(null_mut()),
             start: Cell::new(None),
@@ -215,6 +226,22 @@ impl M {
     /// Whether a goroutine has the thread for itself, or left it tainted.
     pub(crate) fn is_dedicated(&self) -> bool {
         self.tainted.get() || self.locked_external.get() > 0 || self.locked_internal.get() > 0
+    }
+
+    /// Whether a goroutine in the inbox may run here now. While one unwinds here only that one may (K2 of `proc::park`); one that is merely kept
+    /// here gives way to whoever has the thread for himself (KE2 of `proc::keep`), though not to one who has ended.
+    pub(crate) fn may_run(&self, gp: GPtr) -> bool {
+        if self.unwinder.get().is_some_and(|unwinder| unwinder != gp) {
+            return false;
+        }
+        let has_owner = self.locked_external.get() > 0 || self.locked_internal.get() > 0;
+        !has_owner || gp.wired_to().is_some() || gp.kept_because().is_none()
+    }
+
+    /// Changes what is put off, and its hint; under the scheduler lock.
+    pub(crate) fn set_put_off(&self, list: GList) {
+        self.has_put_off.store(!list.is_empty(), Ordering::Relaxed);
+        self.put_off.set(list);
     }
 
     /// 64 random bits.

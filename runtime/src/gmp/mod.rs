@@ -10,6 +10,7 @@
 //!
 //! *Go:* runtime2.go.
 
+pub(crate) mod affinity;
 pub(crate) mod barrier;
 pub(crate) mod claim;
 pub(crate) mod g;

@@ -73,6 +73,8 @@ pub(crate) struct Sched {
     pub(crate) sysmon_note: Note,
     /// Ms that run user code and had their P taken because they compute.
     pub(crate) computing: AtomicU32,
+    /// Goroutines that the affinity guard keeps in an inbox (KE1 of `proc::keep`).
+    pub(crate) kept: AtomicU32,
     /// Goroutines that were retaken, for the metrics.
     pub(crate) retaken: AtomicU64,
     /// Signal receivers and the like that can always wake somebody: no deadlock is reported while there are any.
@@ -109,6 +111,7 @@ pub(crate) static SCHED: Sched = Sched {
     sysmon_waits: AtomicBool::new(false),
     sysmon_note: Note::new(),
     computing: AtomicU32::new(0),
+    kept: AtomicU32::new(0),
     retaken: AtomicU64::new(0),
     external_wakers: AtomicU32::new(0),
     run_waiters: AtomicI32::new(0),

@@ -3,7 +3,8 @@
 //! *Why here.* Floor 5: noticed where the last M goes to sleep, confirmed by sysmon, which may look around at leisure.
 //!
 //! *Invariants.* DL1. Nothing is reported while a thread that is not ours exists, a timer is pending, somebody waits for a socket, or a receiver of
-//! outside events is registered: each could still wake somebody. DL2. A report is made only if no M can run anything, seen under the scheduler lock.
+//! outside events is registered: each could still wake somebody; nor while a goroutine is kept for a thread that is another's, which sysmon lets go.
+//! DL2. A report is made only if no M can run anything, seen under the scheduler lock.
 //!
 //! *Locks.* `SCHED.lock`.
 //!
@@ -95,6 +96,7 @@ pub(crate) fn confirm() -> bool {
     if SCHED.ps().any(|pp| pp.timers.has_armed())
         || netpoll::has_waiting_goroutines()
         || SCHED.external_wakers.load(Ordering::Relaxed) != 0
+        || SCHED.kept.load(Ordering::Relaxed) != 0
     {
         // Whoever wakes later goes to sleep later, and suspects again.
         SUSPECTED.store(false, Ordering::Relaxed);

@@ -20,7 +20,7 @@ use crate::gmp::g::{GCoro, Park, Switch, flag};
 use crate::gmp::{GPtr, MPtr, P, PPtr, SCHED};
 use crate::os;
 use crate::proc::newproc::{GONE, NO_HANDLE};
-use crate::proc::{OnG0, boot, findrunnable, newproc, queue, wake, wire};
+use crate::proc::{OnG0, boot, findrunnable, keep, newproc, queue, wake, wire};
 
 /// Runs goroutines for ever.
 pub(crate) fn schedule(g0: &OnG0, mp: MPtr) -> ! {
@@ -64,7 +64,14 @@ fn next(g0: &OnG0, mp: MPtr) -> Option<findrunnable::Found> {
             wake::deliver(g0, mp, found.0, home);
             None
         }
-        _ => Some(found),
+        Some(_) => Some(found),
+        None => match keep::better_home(mp, found.0) {
+            Some(home) => {
+                wake::deliver(g0, mp, found.0, home);
+                None
+            }
+            None => Some(found),
+        },
     }
 }
 

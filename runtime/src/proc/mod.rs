@@ -33,6 +33,7 @@ pub(crate) mod execute;
 pub(crate) mod findrunnable;
 pub(crate) mod foreign;
 pub(crate) mod goid;
+pub(crate) mod keep;
 pub(crate) mod mstart;
 pub(crate) mod netwait;
 pub(crate) mod newproc;

@@ -15,6 +15,7 @@ use core::sync::atomic::Ordering;
 use crate::base::lock::LockGuard;
 use crate::base::throw::{print_facts, throw};
 use crate::base::tls;
+use crate::gmp::affinity;
 use crate::gmp::g::flag;
 use crate::gmp::sched::Shared;
 use crate::gmp::{M, MPtr, PPtr, SCHED};
@@ -104,6 +105,7 @@ pub(crate) fn minit(mp: MPtr) {
     mp.stat_fd.store(if mp.id < KEPT_STATS { os::open_thread_stat(os::thread_id()) } else { -1 }, Ordering::Release);
     os::set_timer_slack(TIMER_SLACK);
     os::install_signal_stack();
+    affinity::record(mp);
     if mp.g0.get().is_none() {
         let g0 = newproc::gfget(None);
         g0.flags.store(flag::SYSTEM | flag::THREAD, Ordering::Relaxed);

@@ -151,7 +151,6 @@ fn suspend(switch: Switch) {
     mp.claim.set_depth(depth);
     if unwinding {
         mp.unwinder.set(None);
-        wake::take_up_again(mp);
         wire::undedicate(mp, gp);
     }
 }

@@ -13,6 +13,20 @@
 
 use crate::gmp::{GPtr, m};
 
+/// Calls `look` on the stack of a suspended goroutine that the caller, a thread of the runtime that runs nothing, has dequeued.
+pub(crate) fn on_own_stack(gp: GPtr, look: fn()) {
+    let Some(mp) = m::current() else { return };
+    let depth = mp.claim.depth();
+    mp.look.set(Some(look));
+    mp.set_curg(Some(gp));
+    // SAFETY: a goroutine that was dequeued is its dequeuer's (S1), and the caller has one that has run before and has not ended.
+    let stopped = unsafe { (*gp.coro.get()).assume_init_mut() }.resume();
+    debug_assert!(stopped.is_some(), "a goroutine ended in traceback mode (TB1)");
+    mp.set_curg(None);
+    mp.claim.set_depth(depth.max(1));
+    mp.look.set(None);
+}
+
 /// Calls `look` on the stack of a parked goroutine. False when it is not parked (any more), or the caller is no thread of the runtime.
 pub(crate) fn on_stack_of(gp: GPtr, look: fn()) -> bool {
     let Some(mp) = m::current() else { return false };

@@ -15,10 +15,10 @@ use core::sync::atomic::{Ordering, fence};
 use crate::base::lock::LockGuard;
 use crate::gmp::p::PStatus;
 use crate::gmp::sched::Shared;
-use crate::gmp::{GPtr, MPtr, PPtr, SCHED};
+use crate::gmp::{GList, GPtr, MPtr, PPtr, SCHED};
 use crate::netpoll::{self, Readied};
 use crate::os;
-use crate::proc::{OnG0, deadlock, findrunnable, mstart, netwait};
+use crate::proc::{OnG0, deadlock, findrunnable, keep, mstart, netwait};
 
 /// Wires a P that belongs to nobody to the M of the calling thread, or to one that sleeps.
 pub(crate) fn acquirep(mp: MPtr, pp: PPtr) {
@@ -270,10 +270,18 @@ fn watch(mp: MPtr, when: i64) {
 fn forward_inbox(shared: &mut Shared, mp: MPtr) -> bool {
     let mut inbox = mp.inbox.take();
     mp.has_mail.store(false, Ordering::Relaxed);
-    let empty = inbox.is_empty();
-    if !empty {
-        shared.globrunq_append(&mut inbox);
+    let mut put_off = mp.put_off.take();
+    let mut empty = true;
+    while let Some(gp) = inbox.pop_front() {
+        if mp.may_run(gp) {
+            empty = false;
+            keep::taken(gp);
+            shared.globrunq_put(gp);
+        } else {
+            put_off.push_back(gp);
+        }
     }
+    mp.set_put_off(put_off);
     empty
 }
 
@@ -289,6 +297,13 @@ fn unlist(shared: &mut Shared, mp: MPtr) {
 pub(crate) fn deliver(_: &OnG0, mp: MPtr, gp: GPtr, home: MPtr) {
     stop_spinning(mp);
     let mut shared = SCHED.lock.lock();
+    keep::given(gp);
+    if home.parked.load(Ordering::Relaxed) && !home.may_run(gp) {
+        let mut put_off = home.put_off.take();
+        put_off.push_back(gp);
+        home.set_put_off(put_off);
+        return;
+    }
     let mut inbox = home.inbox.take();
     inbox.push_back(gp);
     home.inbox.set(inbox);
@@ -302,7 +317,8 @@ pub(crate) fn deliver(_: &OnG0, mp: MPtr, gp: GPtr, home: MPtr) {
     rouse(home);
 }
 
-/// The next goroutine in this M's inbox. If one unwinds here, the others have to wait for it (K2 of `park`).
+/// The next goroutine in this M's inbox. If one unwinds here, the others have to wait for it (K2 of `park`); those that are merely kept wait for
+/// anybody who has the thread for himself (KE2 of `keep`).
 pub(crate) fn take_mail(mp: MPtr) -> Option<GPtr> {
     if !mp.has_mail.load(Ordering::Relaxed) {
         return None;
@@ -311,26 +327,31 @@ pub(crate) fn take_mail(mp: MPtr) -> Option<GPtr> {
     let (mut inbox, mut put_off) = (mp.inbox.take(), mp.put_off.take());
     let found = loop {
         match inbox.pop_front() {
-            Some(gp) if mp.unwinder.get().is_some_and(|unwinder| unwinder != gp) => put_off.push_back(gp),
-            other => break other,
+            Some(gp) if !mp.may_run(gp) => put_off.push_back(gp),
+            Some(gp) => {
+                keep::taken(gp);
+                break Some(gp);
+            }
+            None => break None,
         }
     };
     mp.has_mail.store(!inbox.is_empty(), Ordering::Relaxed);
     mp.inbox.set(inbox);
-    mp.put_off.set(put_off);
+    mp.set_put_off(put_off);
     found
 }
 
-/// No goroutine is suspended here any more that unwinds: what was put off meanwhile is mail again.
+/// The thread is nobody's alone any more, or not that of a goroutine that unwinds: what was put off meanwhile is mail again.
 pub(crate) fn take_up_again(mp: MPtr) {
-    let mut put_off = mp.put_off.take();
-    if put_off.is_empty() {
+    if !mp.has_put_off.load(Ordering::Relaxed) {
         return;
     }
     let _shared = SCHED.lock.lock();
+    let mut put_off = mp.put_off.take();
     put_off.append(&mut mp.inbox.take());
+    mp.has_mail.store(!put_off.is_empty(), Ordering::Relaxed);
     mp.inbox.set(put_off);
-    mp.has_mail.store(true, Ordering::Relaxed);
+    mp.set_put_off(GList::new());
 }
 
 /// A timer is due at `when`, earlier than anything before: the M that watches must know.

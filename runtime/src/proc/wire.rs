@@ -12,6 +12,7 @@ use core::ptr::null_mut;
 use core::sync::atomic::Ordering;
 
 use crate::gmp::{GPtr, MPtr};
+use crate::proc::wake;
 
 /// Deepest nesting of `lock_os_thread`.
 const MOST_LOCKS: u32 = 32_767;
@@ -26,6 +27,7 @@ pub(crate) fn dedicate(mp: MPtr, gp: GPtr) {
 pub(crate) fn undedicate(mp: MPtr, gp: GPtr) {
     mp.locked_internal.set(mp.locked_internal.get() - 1);
     gp.unwire();
+    wake::take_up_again(mp);
 }
 
 /// The user's `lock_os_thread`, and the start's while the inits run; false when the nesting overflows.
@@ -58,6 +60,7 @@ pub(crate) fn unlock_thread(mp: MPtr, gp: GPtr) {
     if count == 0 {
         mp.locked_g.store(null_mut(), Ordering::Relaxed);
         gp.unwire();
+        wake::take_up_again(mp);
     }
 }
 
@@ -68,5 +71,6 @@ pub(crate) fn release_at_end(mp: MPtr, gp: GPtr) {
         mp.locked_g.store(null_mut(), Ordering::Relaxed);
         mp.locked_external.set(0);
         mp.tainted.set(true);
+        wake::take_up_again(mp);
     }
 }

@@ -16,13 +16,13 @@ use crate::base::throw::{fatal, print, set_crash_hook, throw};
 use crate::base::tls;
 use crate::bgsweep;
 use crate::coro::{self, StackClass};
-use crate::debug::{dump, handlers, schedtrace};
+use crate::debug::{dump, handlers, held, schedtrace};
 use crate::gmp::g::flag;
 use crate::gmp::{M, MPtr, SCHED};
 use crate::os;
 use crate::proc::deadlock::{self, Policy};
 use crate::proc::newproc::{NO_HANDLE, Spec, newproc};
-use crate::proc::{Entered, boot, enter, foreign, mstart, park, wire};
+use crate::proc::{Entered, boot, enter, foreign, keep, mstart, park, wire};
 use crate::rt0::init_runner;
 use crate::runtime;
 use crate::sysmon;
@@ -130,6 +130,7 @@ pub(super) fn install_handlers() {
     coro::overflow::install(report_overflow, handlers::fault_was_sent);
     panics::install_hook();
     handlers::install();
+    keep::set_reporter(held::report);
     os::at_fork(foreign::mark_forked_child);
 }
 

@@ -24,8 +24,10 @@ use crate::sysmon;
 use crate::task::goexit as exits;
 
 pub mod exit;
+mod guard;
 
 pub use self::exit::{at_exit, exit};
+pub use self::guard::{GuardReasons, GuardStats, guard_stats};
 
 /// Lets other runnable goroutines go first: the caller goes to the tail of its processor's queue.
 ///

@@ -1,0 +1,93 @@
+//! Having a goroutine go on on another thread, or having the guard prevent it.
+//!
+//! Why here: every hazard needs it, in the library and in the program.
+//!
+//! The goroutine waits for a message. Behind it on its thread runs another goroutine, the *hog*, which has a plain thread send that message and then
+//! does not let go of the thread before the goroutine has gone on, which it can only do elsewhere, or the guard has sent it back.
+//!
+//! *Invariants*
+//! - E1. Nothing depends on time where the guard or nobody decides. Where the goroutine is tied to its thread the hog ends after [`TIED`].
+//!
+//! *Locks*: none.
+//!
+//! *Go:* none.
+
+use std::hint;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock, mpsc};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use goruntime::channel::{self, Sender};
+use goruntime::runtime::guard_stats;
+
+use crate::thread_id;
+
+/// How long the hog has the thread of a goroutine that nothing moves.
+const TIED: Duration = Duration::from_millis(1);
+/// Whether goroutines are tied to their threads.
+static ARE_TIED: AtomicBool = AtomicBool::new(false);
+/// Waits after which the goroutine was on another thread.
+static MOVED: AtomicU64 = AtomicU64::new(0);
+
+/// From now on goroutines are tied to their threads by other means than the guard.
+pub fn all_are_tied() {
+    ARE_TIED.store(true, Ordering::Relaxed);
+}
+
+/// How often a goroutine was on another thread after [`wait`].
+pub fn moved() -> u64 {
+    MOVED.load(Ordering::Relaxed)
+}
+
+/// The plain thread that sends what it is told to.
+fn post() -> &'static mpsc::Sender<Sender<()>> {
+    static POST: OnceLock<mpsc::Sender<Sender<()>>> = OnceLock::new();
+    POST.get_or_init(|| {
+        let (post, letters) = mpsc::channel::<Sender<()>>();
+        thread::spawn(move || letters.into_iter().for_each(|letter| _ = letter.send(())));
+        post
+    })
+}
+
+/// Waits for a message, which comes while the thread has something else to do.
+pub fn wait() {
+    wait_and_then(|| {});
+}
+
+/// The same; once the goroutine has gone on elsewhere, its former thread calls `then`. True if it does.
+pub fn wait_and_then(then: fn()) -> bool {
+    let (tx, rx) = channel::bounded(1);
+    let gone_on = Arc::new(AtomicBool::new(false));
+    let here = thread_id();
+    let kept_before = guard_stats().kept.total();
+    goruntime::go({
+        let gone_on = Arc::clone(&gone_on);
+        move || {
+            post().send(tx).expect("the plain thread lives as long as the program");
+            if thread_id() != here {
+                return;
+            }
+            let limit = ARE_TIED.load(Ordering::Relaxed).then(|| Instant::now() + TIED);
+            let ended = || {
+                gone_on.load(Ordering::Relaxed)
+                    || guard_stats().kept.total() != kept_before
+                    || limit.is_some_and(|limit| Instant::now() > limit)
+            };
+            while !ended() {
+                hint::spin_loop();
+            }
+            // The guard may have sent the goroutine back meanwhile, or it may be still on its way.
+            if gone_on.load(Ordering::Acquire) {
+                then();
+            }
+        }
+    });
+    rx.recv().expect("the message comes before the channel goes");
+    let is_elsewhere = thread_id() != here;
+    if is_elsewhere {
+        MOVED.fetch_add(1, Ordering::Relaxed);
+    }
+    gone_on.store(true, Ordering::Release);
+    is_elsewhere
+}
