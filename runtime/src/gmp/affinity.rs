@@ -23,6 +23,7 @@
 //!
 //! *Go:* none: Go knows where all its state is.
 
+use core::hint::black_box;
 use core::ops::Range;
 use core::ptr;
 use core::sync::atomic::{AtomicU64, Ordering};
@@ -194,6 +195,29 @@ pub(crate) unsafe fn look(stack: Range<usize>, home: &M) -> Seen {
         }
     }
     Seen { words: (end.max(stack.start) - stack.start) / size_of::<usize>(), why: None }
+}
+
+/// Bytes that [`wipe_dead_stack`] wipes: what the frames between a public operation and the switch take in a debug build.
+const WIPED: usize = 4 << 10;
+
+/// Overwrites what earlier calls have left below the caller's frame. In a debug build the frames of an operation have many slots that nothing is
+/// written to, and a goroutine that has only printed something would be reported for what is left in there.
+#[inline(never)]
+pub(crate) fn wipe_dead_stack() {
+    black_box(&mut [0u8; WIPED]);
+}
+
+/// Overwrites what a report has left below the frames of a suspended goroutine, in the page of its innermost frame.
+///
+/// # Safety
+///
+/// - The caller owns the goroutine that the stack belongs to (S1), and the stack begins at the saved stack pointer.
+pub(crate) unsafe fn wipe_below(frames: Range<usize>) {
+    let page = frames.start & !(os::page_size() - 1);
+    for at in (page..frames.start).step_by(size_of::<usize>()) {
+        // SAFETY: dead memory of the stack, in a page that its owner has written to.
+        unsafe { ptr::with_exposed_provenance_mut::<usize>(at).write_volatile(0) };
+    }
 }
 
 /// A number that tells places apart where goroutines are suspended: made of the return addresses on the stack, and of what else points into the

@@ -322,6 +322,11 @@ pub(crate) fn trim_allocator() {}
 /// Children of `fork` are not marked here.
 pub(crate) fn at_fork(_child: fn()) {}
 
+/// Calls a function that does not return; what is in the registers matters only where stacks are looked at.
+pub(crate) fn call_with_clean_registers(entry: extern "C" fn(*mut c_void) -> !, argument: *mut c_void) -> ! {
+    entry(argument)
+}
+
 /// Where a thread has its thread-local values: see Linux.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct ThreadStorage {

@@ -121,6 +121,10 @@ fn report(gp: GPtr) {
         // SAFETY: only `set_reporter` stores here, a `fn()`.
         let report = unsafe { core::mem::transmute::<*mut (), fn()>(report) };
         traceback::on_own_stack(gp, report);
+        if let Some(frames) = frames_of(gp) {
+            // SAFETY: the frames are those of a goroutine that the caller has dequeued (S1).
+            unsafe { affinity::wipe_below(frames) };
+        }
     }
 }
 

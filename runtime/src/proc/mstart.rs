@@ -76,11 +76,19 @@ pub(crate) fn mstart(mp: MPtr) -> ! {
     if let Some(job) = mp.start.take() {
         job();
     }
-    let g0 = OnG0::assume();
     if let Some(pp) = mp.nextp.take() {
         wake::acquirep(mp, pp);
     }
-    execute::schedule(&g0, mp)
+    run_goroutines(mp)
+}
+
+/// Runs goroutines for ever on the calling thread, whose M is `mp`.
+pub(crate) fn run_goroutines(mp: MPtr) -> ! {
+    extern "C" fn schedule(mp: *mut c_void) -> ! {
+        let Some(mp) = MPtr::from_raw(mp.cast()) else { throw("a scheduler without an M") };
+        execute::schedule(&OnG0::assume(), mp)
+    }
+    os::call_with_clean_registers(schedule, mp.as_ptr().cast())
 }
 
 /// Bounds of the stack of a thread that `newm` started, to a page or so: asking the C library would allocate, and with that make a malloc arena

@@ -15,8 +15,10 @@ use core::marker::PhantomData;
 use core::panic::Location;
 use core::sync::atomic::Ordering;
 
+use crate::base::env::{self, TlsGuard};
 use crate::base::throw::{print_facts, throw};
 use crate::coro::switch;
+use crate::gmp::affinity;
 use crate::gmp::claim::{FORKED, LOST, PREEMPT};
 use crate::gmp::g::{Park, ParkCommit, flag};
 use crate::gmp::{GPtr, MPtr, PPtr, SCHED, Switch, WaitReason, m};
@@ -201,6 +203,9 @@ pub(crate) fn goready(gp: GPtr) {
 /// Raises a goexit again that user code had caught: called first by every public operation that may park.
 #[inline(always)]
 pub(crate) fn check_goexit() {
+    if cfg!(debug_assertions) && env::tls_guard() == TlsGuard::Log {
+        affinity::wipe_dead_stack();
+    }
     if has_flag(flag::GOEXIT) {
         raise_goexit_again();
     }

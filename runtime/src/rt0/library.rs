@@ -21,7 +21,7 @@ use crate::gmp::SCHED;
 use crate::gmp::g::flag;
 use crate::os;
 use crate::proc::foreign::LIBRARY_START;
-use crate::proc::{OnG0, boot, execute, mstart, wake};
+use crate::proc::{boot, mstart, wake};
 use crate::rt0::{init_runner, start};
 use crate::runtime;
 use crate::sysmon;
@@ -71,7 +71,7 @@ fn first_thread() -> ! {
     // Not one of the user's goroutines: it is gone when the first of those begins.
     start::start_with(library_main, 256 << 10, "library", flag::MAIN | flag::SYSTEM);
     mp.set_curg(None);
-    execute::schedule(&OnG0::assume(), mp)
+    mstart::run_goroutines(mp)
 }
 
 fn library_main() {

@@ -249,6 +249,53 @@ extern "C" fn run_exit_hook(value: *mut c_void) {
     hook();
 }
 
+/// Calls a function that does not return, with nothing in the registers that a function leaves as they are.
+///
+/// What the C library had in them when it started the thread (an address in the thread control block) would otherwise stay there, and be saved on the
+/// first stack that is switched to.
+pub(crate) fn call_with_clean_registers(entry: extern "C" fn(*mut c_void) -> !, argument: *mut c_void) -> ! {
+    #[cfg(target_arch = "x86_64")]
+    // SAFETY: a call by the C calling convention, with the stack aligned as the compiler has it at an `asm!`. It does not return, so that nobody misses
+    // the registers.
+    unsafe {
+        core::arch::asm!(
+            "xor ebx, ebx",
+            "xor r12d, r12d",
+            "xor r13d, r13d",
+            "xor r14d, r14d",
+            "xor r15d, r15d",
+            "call rax",
+            "ud2",
+            in("rax") entry,
+            in("rdi") argument,
+            options(noreturn),
+        );
+    }
+    #[cfg(target_arch = "aarch64")]
+    // SAFETY: as above.
+    unsafe {
+        core::arch::asm!(
+            "mov x19, xzr",
+            "mov x20, xzr",
+            "mov x21, xzr",
+            "mov x22, xzr",
+            "mov x23, xzr",
+            "mov x24, xzr",
+            "mov x25, xzr",
+            "mov x26, xzr",
+            "mov x27, xzr",
+            "mov x28, xzr",
+            "blr x1",
+            "brk #1",
+            in("x1") entry,
+            in("x0") argument,
+            options(noreturn),
+        );
+    }
+    #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
+    entry(argument)
+}
+
 /// Has `child` called in every child that `fork` makes from now on.
 pub(crate) fn at_fork(child: fn()) {
     static CHILD: std::sync::OnceLock<fn()> = std::sync::OnceLock::new();
