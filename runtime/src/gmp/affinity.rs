@@ -201,7 +201,7 @@ pub(crate) unsafe fn look(stack: Range<usize>, home: &M) -> Seen {
 const WIPED: usize = 4 << 10;
 
 /// Overwrites what earlier calls have left below the caller's frame. In a debug build the frames of an operation have many slots that nothing is
-/// written to, and a goroutine that has only printed something would be reported for what is left in there.
+/// written to, and a goroutine that has only printed something would be kept and reported for what is left in there.
 #[inline(never)]
 pub(crate) fn wipe_dead_stack() {
     black_box(&mut [0u8; WIPED]);

@@ -203,7 +203,7 @@ pub(crate) fn goready(gp: GPtr) {
 /// Raises a goexit again that user code had caught: called first by every public operation that may park.
 #[inline(always)]
 pub(crate) fn check_goexit() {
-    if cfg!(debug_assertions) && env::tls_guard() == TlsGuard::Log {
+    if cfg!(debug_assertions) && env::tls_guard() != TlsGuard::Off {
         affinity::wipe_dead_stack();
     }
     if has_flag(flag::GOEXIT) {

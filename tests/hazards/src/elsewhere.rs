@@ -57,29 +57,35 @@ pub fn wait() {
 
 /// The same; once the goroutine has gone on elsewhere, its former thread calls `then`. True if it does.
 pub fn wait_and_then(then: fn()) -> bool {
+    let kept_before = guard_stats().kept.total();
+    wait_behind(move |gone_on| {
+        let limit = ARE_TIED.load(Ordering::Relaxed).then(|| Instant::now() + TIED);
+        let ended = || {
+            gone_on.load(Ordering::Relaxed)
+                || guard_stats().kept.total() != kept_before
+                || limit.is_some_and(|limit| Instant::now() > limit)
+        };
+        while !ended() {
+            hint::spin_loop();
+        }
+        // Acquire: pairs with the Release below. The guard may have sent the goroutine back meanwhile, or it may be still on its way.
+        if gone_on.load(Ordering::Acquire) {
+            then();
+        }
+    })
+}
+
+/// Waits for a message; the thread has `hog` to run meanwhile, which is told when the goroutine has gone on. True if that was elsewhere.
+pub fn wait_behind(hog: impl FnOnce(&AtomicBool) + Send + 'static) -> bool {
     let (tx, rx) = channel::bounded(1);
     let gone_on = Arc::new(AtomicBool::new(false));
     let here = thread_id();
-    let kept_before = guard_stats().kept.total();
     goruntime::go({
         let gone_on = Arc::clone(&gone_on);
         move || {
             post().send(tx).expect("the plain thread lives as long as the program");
-            if thread_id() != here {
-                return;
-            }
-            let limit = ARE_TIED.load(Ordering::Relaxed).then(|| Instant::now() + TIED);
-            let ended = || {
-                gone_on.load(Ordering::Relaxed)
-                    || guard_stats().kept.total() != kept_before
-                    || limit.is_some_and(|limit| Instant::now() > limit)
-            };
-            while !ended() {
-                hint::spin_loop();
-            }
-            // The guard may have sent the goroutine back meanwhile, or it may be still on its way.
-            if gone_on.load(Ordering::Acquire) {
-                then();
+            if thread_id() == here {
+                hog(&gone_on);
             }
         }
     });

@@ -23,7 +23,7 @@ thread_local! {
 
 /// Where the value of the calling thread is.
 #[inline(always)]
-fn place() -> usize {
+pub(crate) fn place() -> usize {
     NUMBER.with(|number| ptr::from_ref(number).addr())
 }
 

@@ -1,4 +1,12 @@
 //! What a look at a made-up stack finds of the thread that runs the test.
+//!
+//! *Why here.* Apart from the file that they test, which is long enough.
+//!
+//! *Invariants.* AF1 but for its last sentence: these threads end, and nothing looks at their storage afterwards.
+//!
+//! *Locks.* None.
+//!
+//! *Go:* none.
 
 use std::cell::{Cell, RefCell};
 use std::hint::black_box;
