@@ -17,6 +17,108 @@
 //! }
 //! ```
 //!
+//! # Is `go` sound?
+//!
+//! Not for every safe crate, and no runtime with stacks of its own can be: the compiler takes it for granted that a function stays on its thread and
+//! that nobody else runs there meanwhile, and a goroutine that waits may go on on another thread, while others run on the first. What a program
+//! would meet without help are values of a `thread_local!`. `go` is a safe function all the same, because that is the model; this is what is done about
+//! it, and what is left to you.
+//!
+//! **What is protected.** A goroutine that unwinds keeps its thread for itself, so that the panic count is right. A goroutine that is about to change
+//! threads is looked at by the *affinity guard*, and goes back to its thread if one of the words on its stack
+//!
+//! * points into the thread-local storage of that thread: a borrow of a `thread_local!`, or an address that the compiler has kept, as it does in
+//!   libraries even between two calls of `HashMap::new`;
+//! * is a handle that is stored there as well: `rand::rng()`, the guard of a pinned crossbeam-epoch collector;
+//! * is the lock of standard output or standard error, which that thread owns.
+//!
+//! It is at work on Linux on x86-64 and aarch64; elsewhere there is none. It looks only when a goroutine would change threads: one that does not pays
+//! nothing. It is advice: words that were left behind look like any others, and a thread may be blocked in a lock that the goroutine holds, so that
+//! one whose thread has not come for it within 10 to 15 ms goes on elsewhere. [`runtime::guard_stats`] counts both. `GODEBUG=tlsguard=0` turns it off,
+//! `tlsguard=log`, which is the default in debug builds, prints where a goroutine was kept, once for each place, and `tlsguard=strict` never
+//! lets go.
+//!
+//! **What remains.**
+//!
+//! * In optimised programs a value without a destructor is addressed as an offset from the thread register, with link-time optimisation in their
+//!   libraries, too. Nothing on the stack shows that it is borrowed: over a wait the borrow silently becomes that of the new thread's value. Debug builds
+//!   report it.
+//! * Thread-local state that nests like a stack (scoped thread-locals, the entered spans of tracing) is mixed up by two goroutines that nest on one
+//!   thread, moved or not.
+//! * Thread-local values of libraries that are loaded at run time are not looked at, nor more than the innermost 256 KiB of a stack.
+//!
+//! **What to use instead.** Nothing borrowed from a `thread_local!`, and no handle on it, is to be held over an operation that can park. What belongs to
+//! a goroutine is a [`goroutine_local!`], which may be borrowed over anything:
+//!
+//! ```
+//! use std::cell::Cell;
+//!
+//! goruntime::goroutine_local! {
+//!     static REQUESTS: Cell<u32> = Cell::new(0);
+//! }
+//!
+//! goruntime::run(|| {
+//!     REQUESTS.with(|requests| {
+//!         requests.set(requests.get() + 1);
+//!         goruntime::runtime::yield_now();
+//!         assert_eq!(requests.get(), 1);
+//!     });
+//! });
+//! ```
+//!
+//! A stretch of code that must not change threads is [pinned](runtime::pin), which lets others run on the thread in between:
+//!
+//! ```
+//! use std::cell::Cell;
+//!
+//! thread_local! {
+//!     static BUFFER: Cell<u32> = const { Cell::new(0) };
+//! }
+//!
+//! goruntime::run(|| {
+//!     let _pinned = goruntime::runtime::pin();
+//!     BUFFER.with(|buffer| {
+//!         buffer.set(7);
+//!         goruntime::runtime::yield_now();
+//!         assert_eq!(buffer.get(), 7);
+//!     });
+//! });
+//! ```
+//!
+//! State that nests wants the thread [for itself](runtime::lock_os_thread):
+//!
+//! ```
+//! use std::cell::RefCell;
+//!
+//! thread_local! {
+//!     static ENTERED: RefCell<Vec<u32>> = const { RefCell::new(Vec::new()) };
+//! }
+//!
+//! goruntime::scope(|s| {
+//!     for span in 0..4 {
+//!         s.spawn(move || {
+//!             goruntime::runtime::lock_os_thread();
+//!             ENTERED.with_borrow_mut(|entered| entered.push(span));
+//!             goruntime::runtime::yield_now();
+//!             assert_eq!(ENTERED.with_borrow_mut(Vec::pop), Some(span));
+//!             goruntime::runtime::unlock_os_thread();
+//!         });
+//!     }
+//! });
+//! ```
+//!
+//! And a program that wants no migration at all says so; then a goroutine stays on the thread of its first run, and one that waits behind a
+//! neighbour that blocks cannot be helped:
+//!
+//! ```
+//! #[goruntime::main(migrate = false)]
+//! fn main() {
+//!     let here = std::thread::current().id();
+//!     goruntime::runtime::yield_now();
+//!     assert_eq!(std::thread::current().id(), here);
+//! }
+//! ```
+//!
 //! # The floors
 //!
 //! A file imports only its own floor or lower ones (`tests/tidy.rs` checks it):

@@ -107,7 +107,11 @@ fn is_users_file(place: &str, here: &Path) -> bool {
     let file = place.rsplit_once(':').map_or(place, |(file, _line)| file);
     let file = here.join(file.strip_prefix("./").unwrap_or(file));
     let of_switch = file.components().any(|part| part.as_os_str().to_string_lossy().starts_with("corosensei-"));
-    !file.starts_with(OURS) && !file.starts_with("/rustc") && !place.contains("/rustlib/src/rust/library/") && !place.contains("/library/std/") && !of_switch
+    !file.starts_with(OURS)
+        && !file.starts_with("/rustc")
+        && !place.contains("/rustlib/src/rust/library/")
+        && !place.contains("/library/std/")
+        && !of_switch
 }
 
 /// Whether a frame is neither the runtime's nor the panic machinery's.

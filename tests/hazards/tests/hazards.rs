@@ -3,9 +3,9 @@
 //! Why here: the programs are in `src/`; what they are expected to do depends on how they were built, which is how these tests were built:
 //!
 //! ```sh
-//! cargo test -p goruntime-hazards
-//! cargo test -p goruntime-hazards --release
-//! cargo test -p goruntime-hazards --profile lto
+//! cargo test --manifest-path tests/hazards/Cargo.toml
+//! cargo test --manifest-path tests/hazards/Cargo.toml --release
+//! cargo test --manifest-path tests/hazards/Cargo.toml --profile lto
 //! ```
 //!
 //! *Invariants*

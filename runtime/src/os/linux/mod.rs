@@ -33,8 +33,9 @@ pub(crate) use memory::{
 pub(crate) use signal::install_signal_stack;
 pub(crate) use storage::{for_each_image, thread_storage};
 pub(crate) use thread::{
-    at_fork, at_thread_exit, call_with_clean_registers, cpu_relax, open_thread_stat, set_thread_name, set_timer_slack, spawn_thread, stack_bounds,
-    thread_count, thread_cpu_clock, thread_cpu_time, thread_id, thread_is_on_cpu, thread_is_on_cpu_by_id, yield_cpu,
+    at_fork, at_thread_exit, call_with_clean_registers, cpu_relax, open_thread_stat, set_thread_name, set_timer_slack,
+    spawn_thread, stack_bounds, thread_count, thread_cpu_clock, thread_cpu_time, thread_id, thread_is_on_cpu,
+    thread_is_on_cpu_by_id, yield_cpu,
 };
 pub(crate) use timer::{set_timer_descriptor, timer_descriptor};
 

@@ -100,7 +100,8 @@ mod known {
         let mut own = pointer..pointer;
         for_each_module(&mut |module| {
             let (start, size) = storage_of(module);
-            let is_own = extent_of(module).is_some_and(|extent| extent.contains(&(thread_storage as fn() -> _ as usize)));
+            let is_own =
+                extent_of(module).is_some_and(|extent| extent.contains(&(thread_storage as fn() -> _ as usize)));
             if is_own && area.start <= start && start + size <= area.end {
                 own = start..start + size;
             }
@@ -210,9 +211,15 @@ mod tests {
     fn a_thread_local_value_lies_in_the_storage_of_its_thread_only() {
         let storage = own();
         let here = HERE.with(|value| std::ptr::from_ref(value).addr());
-        assert!([&storage.own, &storage.values, &storage.all].iter().all(|area| area.contains(&here)), "{here:x}: {storage:x?}");
+        assert!(
+            [&storage.own, &storage.values, &storage.all].iter().all(|area| area.contains(&here)),
+            "{here:x}: {storage:x?}"
+        );
         let other = thread::spawn(own).join().expect("the thread finds its storage");
-        assert!([&other.own, &other.values, &other.all].iter().all(|area| !area.contains(&here)), "{here:x}: {other:x?}");
+        assert!(
+            [&other.own, &other.values, &other.all].iter().all(|area| !area.contains(&here)),
+            "{here:x}: {other:x?}"
+        );
     }
 
     #[test]
