@@ -48,6 +48,11 @@ fn one_unlock_too_many_does_nothing() {
 }
 
 #[test]
+fn two_goroutines_never_have_one_thread_for_themselves() {
+    on_1_and_4("locked_on_anothers", "Some(true)\n");
+}
+
+#[test]
 fn the_thread_of_a_goroutine_that_ended_locked_runs_nobody() {
     on_1_and_4("locked_ends", "false\n");
 }

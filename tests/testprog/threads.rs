@@ -11,7 +11,7 @@ use std::thread::ThreadId;
 
 use goruntime::runtime::{gomaxprocs, lock_os_thread, pin, set_max_threads, unlock_os_thread, yield_now};
 use goruntime::time::{Duration, sleep};
-use goruntime::{go, spawn};
+use goruntime::{channel, go, spawn};
 
 use crate::Program::{Body, Plain};
 use crate::Table;
@@ -23,6 +23,7 @@ pub(crate) const PROGRAMS: Table = &[
     ("locked_overflow", Body(locked_overflow)),
     ("unlocked_too_often", Body(unlocked_too_often)),
     ("locked_ends", Body(locked_ends)),
+    ("locked_on_anothers", Body(locked_on_anothers)),
     ("locked_main_spawns", Body(locked_main_spawns)),
     ("pinned_stays", Body(pinned_stays)),
     ("sticky", Plain(sticky::main)),
@@ -132,6 +133,40 @@ fn locked_ends() {
         .collect();
     let seen: Vec<ThreadId> = others.into_iter().map(|other| other.join().unwrap()).collect();
     println!("{}", seen.iter().any(|thread| tainted.contains(thread)));
+}
+
+/// A goroutine is pinned to a thread that another one then locks; it locks its thread, too, when it is not pinned any more.
+fn locked_on_anothers() {
+    let two_locks = || {
+        let (pinned_on, where_pinned) = channel::bounded(1);
+        let (locked_on, where_locked) = channel::bounded(1);
+        let (end, ends) = channel::bounded::<()>(0);
+        let second = spawn(move || {
+            let guard = pin();
+            pinned_on.send(id()).unwrap();
+            let other = where_locked.recv().unwrap();
+            drop(guard);
+            lock_os_thread();
+            let differ = id() != other;
+            unlock_os_thread();
+            differ
+        });
+        let shared = where_pinned.recv().unwrap();
+        let first = spawn(move || {
+            lock_os_thread();
+            locked_on.send(id()).unwrap();
+            _ = ends.recv();
+            id()
+        });
+        let differ = second.join().unwrap();
+        drop(end);
+        (first.join().unwrap() == shared, differ)
+    };
+    let differ = (0..1000).find_map(|_| {
+        let (shared, differ) = two_locks();
+        shared.then_some(differ)
+    });
+    println!("{differ:?}");
 }
 
 fn locked_main_spawns() {

@@ -76,8 +76,9 @@ pub(crate) struct M {
     pub(crate) locked_external: Cell<u32>,
     /// Nesting of locks by the runtime itself.
     pub(crate) locked_internal: Cell<u32>,
-    /// The goroutine that is suspended here while it unwinds: until it goes on, no other one may see the thread's panic count.
-    pub(crate) unwinder: Cell<Option<GPtr>>,
+    /// The goroutine that is suspended here and shares the thread with nobody until it goes on: it unwinds, or it has lost its P (K2, K3 of
+    /// `proc::park`).
+    pub(crate) sole: Cell<Option<GPtr>>,
     /// What came for this thread meanwhile, and what is only kept here, while a goroutine has the thread for itself (scheduler lock).
     pub(crate) put_off: Cell<GList>,
     /// Hint that `put_off` is not empty.
@@ -150,7 +151,7 @@ impl M {
             locked_g: AtomicPtr::new(null_mut()),
             locked_external: Cell::new(0),
             locked_internal: Cell::new(0),
-            unwinder: Cell::new(None),
+            sole: Cell::new(None),
             put_off: Cell::new(GList::new()),
             has_put_off: AtomicBool::new(false),
             tainted: Cell::new(false),
@@ -228,14 +229,13 @@ impl M {
         self.tainted.get() || self.locked_external.get() > 0 || self.locked_internal.get() > 0
     }
 
-    /// Whether a goroutine in the inbox may run here now. While one unwinds here only that one may (K2 of `proc::park`); one that is merely kept
-    /// here gives way to whoever has the thread for himself (KE2 of `proc::keep`), though not to one who has ended.
+    /// Whether a goroutine in the inbox may run here now. While one is suspended here that shares the thread with nobody, only that one may; one that
+    /// is merely kept here gives way to everybody who has the thread for himself (KE2 of `proc::keep`), though not to one who has ended.
     pub(crate) fn may_run(&self, gp: GPtr) -> bool {
-        if self.unwinder.get().is_some_and(|unwinder| unwinder != gp) {
-            return false;
+        match self.sole.get() {
+            Some(sole) => sole == gp,
+            None => self.locked_external.get() == 0 || gp.wired_to().is_some() || gp.kept_because().is_none(),
         }
-        let has_owner = self.locked_external.get() > 0 || self.locked_internal.get() > 0;
-        !has_owner || gp.wired_to().is_some() || gp.kept_because().is_none()
     }
 
     /// Changes what is put off, and its hint; under the scheduler lock.

@@ -4,7 +4,8 @@
 //!
 //! *Invariants.* C1-C4, X1, X2. K1. After any suspension the M is read again: the goroutine may be on another thread.
 //! K2. A goroutine that is unwinding keeps its thread for itself while it is suspended, because the panic count is the thread's: not even
-//! goroutines that are wired to it run there, which would find themselves panicking and poison the mutexes that they unlock.
+//! goroutines that are wired to it run there, which would find themselves panicking and poison the mutexes that they unlock. K3. So does one that
+//! has lost its P and waits for another: it may hold a lock that is not ours, in which one that ran there would block for good.
 //!
 //! *Locks.* None.
 //!
@@ -138,7 +139,6 @@ fn suspend(switch: Switch) {
     let unwinding = std::thread::panicking();
     if unwinding {
         wire::dedicate(mp, gp);
-        mp.unwinder.set(Some(gp));
     }
     // SAFETY: the yielder is the running goroutine's own: `curg` is the goroutine whose stack we are on, and callers have turned
     // foreign threads away.
@@ -152,7 +152,6 @@ fn suspend(switch: Switch) {
     }
     mp.claim.set_depth(depth);
     if unwinding {
-        mp.unwinder.set(None);
         wire::undedicate(mp, gp);
     }
 }

@@ -317,8 +317,7 @@ pub(crate) fn deliver(_: &OnG0, mp: MPtr, gp: GPtr, home: MPtr) {
     rouse(home);
 }
 
-/// The next goroutine in this M's inbox. If one unwinds here, the others have to wait for it (K2 of `park`); those that are merely kept wait for
-/// anybody who has the thread for himself (KE2 of `keep`).
+/// The next goroutine in this M's inbox that may run now (K2, K3 of `park`, KE2 of `keep`).
 pub(crate) fn take_mail(mp: MPtr) -> Option<GPtr> {
     if !mp.has_mail.load(Ordering::Relaxed) {
         return None;
@@ -341,7 +340,7 @@ pub(crate) fn take_mail(mp: MPtr) -> Option<GPtr> {
     found
 }
 
-/// The thread is nobody's alone any more, or not that of a goroutine that unwinds: what was put off meanwhile is mail again.
+/// The thread is nobody's alone any more, or that of somebody else: what was put off meanwhile is mail again.
 pub(crate) fn take_up_again(mp: MPtr) {
     if !mp.has_put_off.load(Ordering::Relaxed) {
         return;

@@ -17,17 +17,29 @@ use crate::proc::wake;
 /// Deepest nesting of `lock_os_thread`.
 const MOST_LOCKS: u32 = 32_767;
 
-/// Gives the goroutine its thread for itself for the time of a suspension; nests, and leaves the thread's owner as it is.
+/// Gives the goroutine its thread for itself for the time of a suspension, so that not even others who are wired to it run there; nests, and leaves
+/// the thread's owner as it is.
 pub(crate) fn dedicate(mp: MPtr, gp: GPtr) {
     gp.wire(mp);
     mp.locked_internal.set(mp.locked_internal.get() + 1);
+    mp.sole.set(Some(gp));
 }
 
 /// Undoes one `dedicate`.
 pub(crate) fn undedicate(mp: MPtr, gp: GPtr) {
-    mp.locked_internal.set(mp.locked_internal.get() - 1);
+    let left = mp.locked_internal.get() - 1;
+    mp.locked_internal.set(left);
     gp.unwire();
-    wake::take_up_again(mp);
+    if left == 0 {
+        mp.sole.set(None);
+        wake::take_up_again(mp);
+    }
+}
+
+/// Whether the thread is another goroutine's alone, and this one, which is not tied to it any more, is still on it: until it next suspends, after which
+/// it goes on elsewhere (W2).
+pub(crate) fn is_anothers(mp: MPtr, gp: GPtr) -> bool {
+    mp.locked_external.get() > 0 && mp.locked_g.load(Ordering::Relaxed) != gp.as_ptr() && gp.wired_to().is_none()
 }
 
 /// The user's `lock_os_thread`, and the start's while the inits run; false when the nesting overflows.

@@ -154,12 +154,19 @@ fn resize(count: u32, at: &'static Location<'static>) -> usize {
 /// For code that needs a thread of its own: GUI main threads, C libraries with thread state. A switch to or from such a goroutine costs two
 /// thread switches. If the goroutine ends while it holds the lock, the thread is never used for anything else.
 ///
+/// # Blocking
+///
+/// A goroutine that is on a thread which another one has locked, as it may be after it was pinned there, goes on on another thread first.
+///
 /// # Panics
 ///
 /// `LockOSThread nesting overflow` beyond 32767 levels.
 #[track_caller]
 pub fn lock_os_thread() {
     let inside = enter();
+    while wire::is_anothers(inside.m(), inside.g()) {
+        park::gosched_global(&inside);
+    }
     let (mp, gp) = (inside.m(), inside.g());
     let locked = gp.has(flag::THREAD) || wire::lock_thread(mp, gp);
     drop(inside);

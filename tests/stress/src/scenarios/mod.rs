@@ -11,6 +11,7 @@ mod contexts;
 mod destructors;
 mod ends;
 mod foreign;
+mod guard;
 mod load;
 mod locks;
 mod net;
@@ -76,6 +77,7 @@ pub(crate) const ALL: &[Scenario] = &[
     Scenario { name: "end_locked", run: threads::end_locked },
     Scenario { name: "pins", run: threads::pins },
     Scenario { name: "mutex", run: threads::mutex },
+    Scenario { name: "kept", run: guard::kept },
     Scenario { name: "foreign_go", run: foreign::foreign_go },
     Scenario { name: "foreign_run", run: foreign::foreign_run },
     Scenario { name: "foreign_park", run: foreign::foreign_park },
@@ -118,7 +120,7 @@ pub(crate) const ALL: &[Scenario] = &[
 
 /// Scenarios in which a goroutine blocks its thread until another goroutine has done something. Where that one has to stay on the same thread
 /// it never does: what `migrate = false` gives up.
-const BLOCK_FOR_OTHERS: [&str; 1] = ["foreign_run"];
+const BLOCK_FOR_OTHERS: [&str; 2] = ["foreign_run", "kept"];
 
 impl Scenario {
     /// Whether the scenario ends in a process of this mode.
