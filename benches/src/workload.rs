@@ -83,6 +83,16 @@ impl Workload {
         ((ops as f64 * scale) as u64).max(self.least_ops)
     }
 
+    /// Whether the workload is run by that peer at all.
+    pub fn is_for(&self, peer: &str) -> bool {
+        let mut bounds = self.metrics.iter().flat_map(|metric| metric.targets).flatten();
+        match peer {
+            "plain" => self.name == "startup",
+            "unguarded" => bounds.any(|bound| matches!(bound, Bound::Peer(other, _) if *other == peer)),
+            _ => true,
+        }
+    }
+
     /// The worker counts of this workload's rows, out of those asked for.
     pub fn workers(&self, asked: &[u32]) -> Vec<u32> {
         match self.rows {
@@ -149,7 +159,7 @@ table! {
     yield1000 "a yield, among a thousand tasks",
         4_000_000, 500_000, 1_000, Each, [value("ns", &[Best(0.4)], &[Best(0.45)])];
     pingpong_unbuf "a round trip over two rendezvous channels",
-        1_000_000, 50_000, 100, Each, [value("ns", &[Best(0.35)], &[Best(0.3)])];
+        1_000_000, 50_000, 100, Each, [value("ns", &[Best(0.35)], &[Best(0.3), Peer("unguarded", 1.1)])];
     pingpong_cap1 "a round trip over two channels of capacity 1",
         1_000_000, 100_000, 100, Each, [value("ns", &[Best(0.35)], &[Best(0.3)])];
     chan_buf "an item from one producer to one consumer, capacity 128",
@@ -165,7 +175,7 @@ table! {
     select_unbuf "the same over rendezvous channels",
         1_000_000, 100_000, 1_000, Each, [value("ns", &[Best(0.5)], &[Best(0.6)])];
     ring_unbuf "a hop of one token around a ring of 1000 rendezvous channels",
-        1_000_000, 50_000, 1_000, Each, [value("ns", &[Best(0.45)], &[Best(0.4)])];
+        1_000_000, 50_000, 1_000, Each, [value("ns", &[Best(0.45)], &[Best(0.4), Peer("unguarded", 1.1)])];
     sieve_unbuf "the first 2000 primes, a task and a rendezvous channel for each",
         2_000, 0, 20, Each, [value("ms", &[Best(0.45)], &[Best(0.4)])];
     skynet "a million leaves summed up a tree of tenfold rendezvous nodes",
@@ -210,5 +220,6 @@ table! {
         200, 200, 5, Last, [value("us", &[Above("plain", 350.0)], &[Above("plain", 350.0)])];
 }
 
-/// The peers that `--only` accepts, in the order of the report; `plain` is an empty Rust program.
-pub const PEERS: &[&str] = &["goruntime", "go", "tokio", "may", "smol", "threads", "plain"];
+/// The peers that `--only` accepts, in the order of the report; `plain` is an empty Rust program, `unguarded` is goruntime without its affinity guard,
+/// for the workloads that have a target against it.
+pub const PEERS: &[&str] = &["goruntime", "go", "tokio", "may", "smol", "threads", "plain", "unguarded"];

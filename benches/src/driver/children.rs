@@ -45,7 +45,7 @@ impl Children {
         if peer == "go" && self.go.is_none() {
             return unsupported("no go was found");
         }
-        if peer == "goruntime" && !cfg!(feature = "runtime") {
+        if ["goruntime", "unguarded"].contains(&peer) && !cfg!(feature = "runtime") {
             return unsupported("built without the feature `runtime`");
         }
         let answer = if workload == "startup" {
@@ -62,6 +62,11 @@ impl Children {
     fn command(&self, peer: &str, workload: &str, workers: u32, ops: u64) -> Command {
         let mut command = match peer {
             "goruntime" => Command::new(self.bins.join("bench_goruntime")),
+            "unguarded" => {
+                let mut command = Command::new(self.bins.join("bench_goruntime"));
+                command.env("GODEBUG", "tlsguard=0");
+                command
+            }
             "go" => Command::new(self.go_program("goruntime-bench")),
             _ => {
                 let mut command = Command::new(self.bins.join("goruntime-bench"));

@@ -53,9 +53,8 @@ pub fn measure_all(options: &Options) -> Result<(), String> {
 }
 
 fn measure(workload: &'static Workload, workers: u32, options: &Options, children: &Children) -> Cell {
-    let takes_part = |peer: &str| peer != "plain" || workload.name == "startup";
     let asked = PEERS.iter().copied().filter(|peer| options.peers.contains(peer));
-    let mut peers: Vec<&'static str> = asked.filter(|peer| takes_part(peer)).collect();
+    let mut peers: Vec<&'static str> = asked.filter(|peer| workload.is_for(peer)).collect();
     let mut cell = Cell::default();
     for _ in 0..options.runs {
         for &peer in &peers {

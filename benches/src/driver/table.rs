@@ -75,7 +75,7 @@ impl Row {
 
     /// The best of the others, and its median; an empty program is no competitor.
     pub fn best_peer(&self) -> Option<(&'static str, f64)> {
-        let others = self.peers.iter().filter(|(name, _)| !["goruntime", "plain"].contains(name));
+        let others = self.peers.iter().filter(|(name, _)| !["goruntime", "plain", "unguarded"].contains(name));
         let medians = others.map(|(name, [_, median, _])| (*name, *median));
         if self.metric.more_is_better {
             medians.max_by(|a, b| a.1.total_cmp(&b.1))
