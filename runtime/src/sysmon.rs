@@ -192,7 +192,9 @@ fn deep_sleep(rounds: &mut Rounds) {
         return;
     }
     SCHED.sysmon_waits.store(true, Ordering::SeqCst);
-    if all_idle() && DUMP_WANTED.load(Ordering::Relaxed) == 0 && !QUEUE.has_pending() {
+    // `kept`: whoever gives up the last P has counted before whom it has left in an inbox.
+    let nothing_due = || DUMP_WANTED.load(Ordering::Relaxed) == 0 && SCHED.kept.load(Ordering::Relaxed) == 0;
+    if all_idle() && nothing_due() && !QUEUE.has_pending() {
         SCHED.sysmon_note.sleep_for(longest_sleep(rounds));
         SCHED.sysmon_note.clear();
     }
