@@ -39,7 +39,7 @@ const MOST_STACK: usize = 256 << 10;
 /// Bytes of the program's own values that are searched for handles.
 const MOST_STORAGE: usize = 4 << 10;
 /// Handles that are compared; a storage that has more in it is full of something else.
-const MOST_HANDLES: usize = 64;
+const MOST_HANDLES: usize = 32;
 /// No pointer is below, and none of a program above.
 const ADDRESSES: Range<usize> = 1 << 16..1 << 47;
 
@@ -85,6 +85,14 @@ pub(crate) struct Storage {
     word: usize,
 }
 
+impl Storage {
+    /// Whether a word points into it.
+    #[inline(always)]
+    fn contains(&self, word: usize) -> bool {
+        word.wrapping_sub(self.low) < self.high - self.low
+    }
+}
+
 /// What the guard has done on a thread; written by that thread alone.
 #[derive(Debug)]
 pub(crate) struct Counters {
@@ -116,6 +124,7 @@ struct Process {
     std_locks: [usize; 2],
     /// Where the modules of the program are: pointers to statics are no handles.
     images: [Range<usize>; MOST_IMAGES],
+    image_count: usize,
 }
 
 const MOST_IMAGES: usize = 64;
@@ -126,7 +135,8 @@ static PROCESS: OnceLock<Process> = OnceLock::new();
 pub(crate) fn record(mp: MPtr) {
     PROCESS.get_or_init(look_around);
     let Some(storage) = os::thread_storage() else { return };
-    let aligned = |start: usize, end: usize| (start.next_multiple_of(size_of::<usize>()), end);
+    let word = size_of::<usize>();
+    let aligned = |start: usize, end: usize| (start.next_multiple_of(word), end / word * word);
     mp.storage.set(Storage {
         low: storage.all.start,
         high: storage.all.end,
@@ -146,7 +156,7 @@ fn look_around() -> Process {
         }
     });
     let std_locks = [address_in(&io::stdout()), address_in(&io::stderr())];
-    Process { std_locks, images }
+    Process { std_locks, images, image_count: count }
 }
 
 /// The address that a handle of std consists of: `Stdout` and `Stderr` are references to their locks, as are the guards.
@@ -177,13 +187,12 @@ pub(crate) unsafe fn look(stack: Range<usize>, home: &M) -> Seen {
     let (Some(process), false) = (PROCESS.get(), storage.high == 0) else { return Seen { words: 0, why: None } };
     let handles = Handles::of(&storage, process);
     let end = stack.end.min(stack.start + MOST_STACK);
-    let size = storage.high - storage.low;
     let mut at = stack.start;
     while at < end {
         // SAFETY: a word of the stack, which the caller owns. Volatile, because it may be a slot that no Rust value has been written to.
         let word = unsafe { ptr::with_exposed_provenance::<usize>(at).read_volatile() };
         at += size_of::<usize>();
-        let why = if word.wrapping_sub(storage.low) < size {
+        let why = if storage.contains(word) {
             (word & !7 != storage.word).then_some(Why::Reference)
         } else if handles.may_have(word) {
             handles.find(word, &storage, process)
@@ -240,7 +249,7 @@ pub(crate) unsafe fn fingerprint(stack: Range<usize>) -> u64 {
 }
 
 fn is_in(process: &Process, word: usize) -> bool {
-    process.images.iter().any(|image| image.contains(&word))
+    process.images[..process.image_count].iter().any(|image| image.contains(&word))
 }
 
 /// The words that a storage has in common with the stacks of those who hold handles, as of now (AF2).
@@ -252,13 +261,17 @@ struct Handles {
 }
 
 impl Handles {
+    #[inline(always)]
     fn of(storage: &Storage, process: &Process) -> Handles {
         let mut handles = Handles { filter: 0, words: [0; MOST_HANDLES], count: 0 };
-        for word in words_of(storage.own, storage.word) {
-            let inside = word.wrapping_sub(storage.low) < storage.high - storage.low;
-            if is_pointer(word) && !inside && !is_in(process, word) {
+        let mut at = storage.own.0;
+        while at < storage.own.1 {
+            let word = read(at);
+            // Most words are no pointers, so that the rest is rare.
+            if is_pointer(word) && at != storage.word && !storage.contains(word) && !is_in(process, word) {
                 handles.add(word);
             }
+            at += size_of::<usize>();
         }
         for lock in process.std_locks {
             handles.filter |= Handles::bit(lock);
@@ -266,6 +279,7 @@ impl Handles {
         handles
     }
 
+    #[cold]
     fn add(&mut self, word: usize) {
         if let Some(place) = self.words.get_mut(self.count) {
             *place = word;
@@ -302,22 +316,23 @@ fn is_owned(lock: usize, storage: &Storage) -> bool {
         let place = ptr::with_exposed_provenance::<usize>(lock + index * size_of::<usize>());
         // SAFETY: std's lock is a static that is larger than two words. Volatile, because its owner may change it meanwhile.
         let owner = unsafe { place.read_volatile() };
-        number(owner) && words_of(storage.values, storage.word).any(|word| word == owner)
+        let (start, end) = storage.values;
+        number(owner) && (start..end).step_by(size_of::<usize>()).any(|at| read(at) == owner)
     })
 }
 
-/// The words in a part of a thread's storage, but the one of this crate.
-fn words_of((start, end): (usize, usize), but: usize) -> impl Iterator<Item = usize> {
-    let places = (start..end.saturating_sub(size_of::<usize>() - 1)).step_by(size_of::<usize>());
-    places.filter(move |&at| at != but).map(|at| {
-        // SAFETY: the storage of a thread that does not end (AF1), or all-zero and empty. Volatile, because its thread may change it meanwhile (AF2).
-        unsafe { ptr::with_exposed_provenance::<usize>(at).read_volatile() }
-    })
+/// A word of a thread's storage.
+#[inline(always)]
+fn read(at: usize) -> usize {
+    // SAFETY: an aligned address between the bounds that `record` has noted, of a thread that does not end (AF1). Volatile, because that thread may
+    // change the word meanwhile (AF2).
+    unsafe { ptr::with_exposed_provenance::<usize>(at).read_volatile() }
 }
 
 /// Whether a word can be a pointer to a heap object.
+#[inline(always)]
 fn is_pointer(word: usize) -> bool {
-    word.is_multiple_of(align_of::<usize>()) && ADDRESSES.contains(&word)
+    word.is_multiple_of(align_of::<usize>()) && word.wrapping_sub(ADDRESSES.start) < ADDRESSES.end - ADDRESSES.start
 }
 
 #[cfg(test)]
