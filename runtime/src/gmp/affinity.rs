@@ -14,10 +14,10 @@
 //! It cannot be seen what is addressed as an offset from the thread register, as the compiler does in programs, though not in their libraries, for
 //! values without destructors. A word that is there by chance, left in a slot that nobody has written since, looks like any other.
 //!
-//! *Invariants.* AF1. `M::storage` is written by the thread itself before it runs its first goroutine, and never again: whoever got hold of a
+//! *Invariants.* AG1. `M::storage` is written by the thread itself before it runs its first goroutine, and never again: whoever got hold of a
 //! goroutine that ran there sees it. Threads that run goroutines do not end (M1), so the storage can be read as long as the process lives; foreign
-//! threads, which do end, have none and are nobody's last thread. AF2. Words of another thread's storage are read one by one, volatile, and only
-//! compared: they may change meanwhile. None is remembered for the next look. AF3. A look allocates nothing and takes no lock.
+//! threads, which do end, have none and are nobody's last thread. AG2. Words of another thread's storage are read one by one, volatile, and only
+//! compared: they may change meanwhile. None is remembered for the next look. AG3. A look allocates nothing and takes no lock.
 //!
 //! *Locks.* None.
 //!
@@ -131,7 +131,7 @@ const MOST_IMAGES: usize = 64;
 
 static PROCESS: OnceLock<Process> = OnceLock::new();
 
-/// Notes where the calling thread, whose M is `mp`, has its thread-local values (AF1).
+/// Notes where the calling thread, whose M is `mp`, has its thread-local values (AG1).
 pub(crate) fn record(mp: MPtr) {
     PROCESS.get_or_init(look_around);
     let Some(storage) = os::thread_storage() else { return };
@@ -252,7 +252,7 @@ fn is_in(process: &Process, word: usize) -> bool {
     process.images[..process.image_count].iter().any(|image| image.contains(&word))
 }
 
-/// The words that a storage has in common with the stacks of those who hold handles, as of now (AF2).
+/// The words that a storage has in common with the stacks of those who hold handles, as of now (AG2).
 struct Handles {
     /// A bit for each word by a hash of it: most words of a stack are turned away here.
     filter: u64,
@@ -324,8 +324,8 @@ fn is_owned(lock: usize, storage: &Storage) -> bool {
 /// A word of a thread's storage.
 #[inline(always)]
 fn read(at: usize) -> usize {
-    // SAFETY: an aligned address between the bounds that `record` has noted, of a thread that does not end (AF1). Volatile, because that thread may
-    // change the word meanwhile (AF2).
+    // SAFETY: an aligned address between the bounds that `record` has noted, of a thread that does not end (AG1). Volatile, because that thread may
+    // change the word meanwhile (AG2).
     unsafe { ptr::with_exposed_provenance::<usize>(at).read_volatile() }
 }
 

@@ -85,7 +85,7 @@ pub(crate) struct M {
     pub(crate) has_put_off: AtomicBool,
     /// A goroutine ended while it had the thread locked: it runs only goroutines wired to it.
     pub(crate) tainted: Cell<bool>,
-    /// Where the thread has its thread-local values (AF1).
+    /// Where the thread has its thread-local values (AG1).
     pub(crate) storage: Cell<Storage>,
     /// What the affinity guard has done here.
     pub(crate) guard: Counters,

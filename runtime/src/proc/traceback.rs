@@ -21,7 +21,7 @@ pub(crate) fn on_own_stack(gp: GPtr, look: fn()) {
     mp.set_curg(Some(gp));
     // SAFETY: a goroutine that was dequeued is its dequeuer's (S1), and the caller has one that has run before and has not ended.
     let stopped = unsafe { (*gp.coro.get()).assume_init_mut() }.resume();
-    debug_assert!(stopped.is_some(), "a goroutine ended in traceback mode (TB1)");
+    debug_assert!(stopped.is_some(), "a goroutine ended in traceback mode (TC1)");
     mp.set_curg(None);
     mp.claim.set_depth(depth.max(1));
     mp.look.set(None);

@@ -2,7 +2,7 @@
 //!
 //! *Why here.* Apart from the file that they test, which is long enough.
 //!
-//! *Invariants.* AF1 but for its last sentence: these threads end, and nothing looks at their storage afterwards.
+//! *Invariants.* AG1 but for its last sentence: these threads end, and nothing looks at their storage afterwards.
 //!
 //! *Locks.* None.
 //!
