@@ -10,7 +10,7 @@
 //! **Why here.** Floor 0. What is looked for in these areas is decided in `gmp::affinity`.
 //!
 //! **Invariants.**
-//! - TS1. The area is made of the blocks of the modules that were there when the runtime started, which the C library puts next to each other, at
+//! - LS1. The area is made of the blocks of the modules that were there when the runtime started, which the C library puts next to each other, at
 //!   the same distance from the thread pointer in every thread, and which live as long as the thread. Blocks of modules that are loaded later
 //!   may lie anywhere and may go again; they are left out.
 //!
@@ -76,7 +76,7 @@ mod known {
         Some(ThreadStorage { own, values, all })
     }
 
-    /// The blocks of the modules that lie next to each other (TS1), on their side of the thread pointer.
+    /// The blocks of the modules that lie next to each other (LS1), on their side of the thread pointer.
     fn offsets_from(pointer: usize) -> Option<Offsets> {
         let mut area = pointer..pointer;
         loop {
