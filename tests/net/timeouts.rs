@@ -45,6 +45,51 @@ fn a_timeout_is_for_each_operation() {
     }
 }
 
+/// The first reader waits for ever; those behind it do not, and leave the line as it was.
+#[test]
+fn a_timeout_holds_for_those_who_queue() {
+    for procs in [1, 4] {
+        with_procs(procs, || {
+            let (near, mut far) = connection();
+            let [a, b] = [(); 2].map(|()| near.try_clone().unwrap());
+            let first = spawn(move || (&a).read(&mut [0; 1]));
+            if procs == 1 {
+                settle();
+            }
+            near.set_read_timeout(Some(SHORT)).unwrap();
+            let begun = Instant::now();
+            let second = spawn(move || (&b).read(&mut [0; 1]));
+            assert_timeout((&near).read(&mut [0; 1]), WouldBlock);
+            assert!(begun.elapsed() >= SHORT);
+            assert_timeout(second.join().unwrap(), WouldBlock);
+            near.set_read_timeout(None).unwrap();
+            let third = near.try_clone().unwrap();
+            let third = spawn(move || (&third).read(&mut [0; 1]));
+            far.write_all(b"xx").unwrap();
+            assert_eq!(third.join().unwrap().unwrap(), 1);
+            // On several processors it may have begun late enough to have the timeout.
+            assert!(first.join().unwrap().is_ok() || procs > 1);
+        });
+    }
+}
+
+#[test]
+fn a_deadline_holds_for_those_who_queue() {
+    with_procs(1, || {
+        let (near, mut far) = connection();
+        let readers = [(); 3].map(|()| {
+            let other = near.try_clone().unwrap();
+            spawn(move || (&other).read(&mut [0; 1]))
+        });
+        settle();
+        near.set_read_deadline(soon()).unwrap();
+        readers.into_iter().for_each(|reader| assert_timeout(reader.join().unwrap(), TimedOut));
+        near.set_read_deadline(None).unwrap();
+        far.write_all(b"x").unwrap();
+        assert_eq!((&near).read(&mut [0; 1]).unwrap(), 1);
+    });
+}
+
 #[test]
 fn a_timeout_of_zero_is_refused() {
     with_procs(1, || {

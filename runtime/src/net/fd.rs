@@ -22,7 +22,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use crate::base::lock::Lock;
-use crate::net::turn::Turn;
+use crate::net::turn::{Held, Turn};
 use crate::net::{error, task};
 use crate::netpoll::polldesc::{Ended, PollDesc, Side};
 use crate::netpoll::{self, table};
@@ -181,12 +181,12 @@ impl<S: StdSocket> Socket<S> {
 
     /// Waits for `time`, or until the socket is closed or its deadline has passed.
     pub(crate) fn pause(&self, time: Duration, at: &'static Location<'static>) {
-        let _turn = self.io.turns[Side::Read as usize].take(at);
+        let limit = deadline(time);
+        let Ok(_turn) = self.io.turn(Side::Read, limit, at) else { return };
         if self.io.ensure_registered().is_err() {
             // The poller lacks descriptors itself.
             return sleep(time);
         }
-        let limit = deadline(time);
         while self.io.wait(Side::Read, limit, at).is_ok() {}
     }
 
@@ -271,11 +271,17 @@ impl Io {
             self.desc.check(side).map_err(error::of_end)?;
             return op();
         }
-        let _turn = self.turns[side as usize].take(at);
+        let mut limit = None;
+        let _turn = match self.turns[side as usize].try_take() {
+            Some(turn) => turn,
+            None => {
+                limit = (timeout != 0).then(|| os::nanotime().saturating_add(timeout));
+                self.turn(side, limit, at).map_err(error::of_end)?
+            }
+        };
         self.desc.check(side).map_err(error::of_end)?;
         // FD3.
         self.desc.word(side).reset();
-        let mut limit = None;
         loop {
             match op() {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
@@ -308,6 +314,12 @@ impl Io {
                 return Poll::Pending;
             }
         }
+    }
+
+    /// Waits for the turn of a side. Behind it others may wait for longer than `limit`: the time in the queue counts.
+    #[cold]
+    fn turn(&self, side: Side, limit: Option<i64>, at: &'static Location<'static>) -> Result<Held<'_>, Ended> {
+        self.turns[side as usize].take(at, limit).ok_or(Ended::Limit)
     }
 
     #[inline(never)]

@@ -9,7 +9,8 @@
 //! | `QUEUED` | somebody has it, others may queue        |
 //!
 //! *Invariants.* TU1. Who leaves FREE behind has the turn; with waiters it is handed to the first, and the word does not become FREE.
-//! TU2. A waiter changes HELD to QUEUED and queues under one hold of the lock, so that whoever ends the turn finds it.
+//! TU2. A waiter changes HELD to QUEUED and queues under one hold of the lock, so that whoever ends the turn finds it. TU3. A waiter whose time is up
+//! has left the queue before its frame ends; the word stays QUEUED until the turn ends.
 //!
 //! *Locks.* Its own, rank 1, never together with a descriptor's. *Go:* `fdMutex`, whose references are `net::fd`'s descriptor numbers here.
 
@@ -48,30 +49,41 @@ impl Turn {
         Turn { word: AtomicU32::new(FREE), lock: SpinLock::new(), waiters: WaitQueue::new() }
     }
 
-    /// Waits for the turn.
+    /// Takes the turn if nobody has it.
     #[inline]
-    pub(crate) fn take(&self, at: &'static Location<'static>) -> Held<'_> {
+    pub(crate) fn try_take(&self) -> Option<Held<'_>> {
         // Acquire: pairs with the Release in `drop`.
-        if self.word.compare_exchange(FREE, HELD, Ordering::Acquire, Ordering::Relaxed).is_err() {
-            self.queue(at);
-        }
-        Held(self)
+        self.word.compare_exchange(FREE, HELD, Ordering::Acquire, Ordering::Relaxed).ok().map(|_| Held(self))
     }
 
+    /// Waits for the turn, at most until `limit`, ns of the monotonic clock. None: the time was up.
     #[cold]
-    fn queue(&self, at: &'static Location<'static>) {
+    pub(crate) fn take(&self, at: &'static Location<'static>, limit: Option<i64>) -> Option<Held<'_>> {
         let inside = enter_preemptible();
         self.lock.lock();
-        // Acquire: as in `take`.
+        // Acquire: as in `try_take`.
         if self.word.swap(QUEUED, Ordering::Acquire) == FREE {
             // SAFETY: locked above.
-            return unsafe { SpinLock::unlock(&raw const self.lock) };
+            unsafe { SpinLock::unlock(&raw const self.lock) };
+            return Some(Held(self));
         }
         note_place(&inside, at);
-        let sg = Sudog::new(inside.g(), core::ptr::null_mut(), false);
-        // SAFETY: the lock is held, and the sudog stays on this frame until it was dequeued, which ends the park.
+        let sg = Sudog::new(inside.g(), core::ptr::null_mut(), limit.is_some());
+        // SAFETY: the lock is held, and the sudog stays on this frame until it has left the queue: it was dequeued, or is removed below.
         unsafe { self.waiters.push_back(&sg) };
-        sudog::park(&inside, &self.lock, WaitReason::IoWait);
+        let Some(limit) = limit else {
+            sudog::park(&inside, &self.lock, WaitReason::IoWait);
+            return Some(Held(self));
+        };
+        if sudog::park_until(&inside, &self.lock, WaitReason::IoWait, limit) {
+            return Some(Held(self));
+        }
+        self.lock.lock();
+        // SAFETY: locked above, and the sudog was in this queue only.
+        unsafe { self.waiters.remove(&sg) };
+        // SAFETY: locked above.
+        unsafe { SpinLock::unlock(&raw const self.lock) };
+        None
     }
 
     #[cold]
@@ -81,7 +93,7 @@ impl Turn {
         // SAFETY: locked above.
         let next = unsafe { self.waiters.dequeue() };
         if next.is_none() {
-            // Release: pairs with the Acquire in `take`.
+            // Release: pairs with the Acquire in `try_take`.
             self.word.store(FREE, Ordering::Release);
         }
         // SAFETY: locked above.
@@ -95,7 +107,7 @@ impl Turn {
 impl Drop for Held<'_> {
     #[inline]
     fn drop(&mut self) {
-        // Release: pairs with the Acquire in `take`.
+        // Release: pairs with the Acquire in `try_take`.
         if self.0.word.compare_exchange(HELD, FREE, Ordering::Release, Ordering::Relaxed).is_err() {
             self.0.hand_over();
         }
