@@ -10,7 +10,7 @@ mod common;
 
 use std::net::TcpStream;
 use std::process::Command;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use common::{Running, assert_fatal, assert_listed, assert_prints, program, run_program};
 
@@ -37,6 +37,25 @@ fn a_deadline_keeps_the_report_back_until_it_has_passed() {
     let out = run_program("net_dead_after_deadline", &[]);
     assert_fatal(&out, ASLEEP);
     assert_listed(&out, &["thread park", "thread park"]);
+}
+
+/// No goroutine and no thread of the runtime notices what a plain thread does, if it readies nobody.
+#[test]
+fn what_a_plain_thread_takes_away_keeps_no_report_back() {
+    for procs in ["1", "4"] {
+        for (name, parked) in [
+            ("net_dead_by_deadline_of_thread", 1),
+            ("net_dead_by_stop_of_thread", 1),
+            ("net_dead_by_close_of_thread", 2),
+        ] {
+            let begun = Instant::now();
+            let out = run_program(name, &[("GOMAXPROCS", procs)]);
+            assert_fatal(&out, ASLEEP);
+            assert_listed(&out, &vec!["thread park"; parked]);
+            // Sysmon stirs every two minutes for another reason.
+            assert!(begun.elapsed() < Duration::from_secs(90), "{name}: noticed by chance");
+        }
+    }
 }
 
 #[test]

@@ -24,6 +24,9 @@ pub(crate) const PROGRAMS: Table = &[
     ("net_dead_afterwards", Body(net_dead_afterwards)),
     ("net_dead_after_times", Body(net_dead_after_times)),
     ("net_dead_after_deadline", Body(net_dead_after_deadline)),
+    ("net_dead_by_deadline_of_thread", Body(net_dead_by_deadline_of_thread)),
+    ("net_dead_by_stop_of_thread", Body(net_dead_by_stop_of_thread)),
+    ("net_dead_by_close_of_thread", Body(net_dead_by_close_of_thread)),
     ("net_accepts", Body(net_accepts)),
     ("net_waits", Body(net_waits)),
     ("net_shortage", Body(net_shortage)),
@@ -88,6 +91,53 @@ fn net_dead_after_deadline() {
         assert_eq!(listener.accept().unwrap_err().to_string(), "i/o timeout");
         forever();
     });
+    forever();
+}
+
+/// Does something on a plain thread, which ends then, once all other threads have been asleep for some looks; where that cannot be seen, at once.
+fn when_all_sleep(act: impl FnOnce() + Send + 'static) {
+    std::thread::spawn(move || {
+        let (mut quiet, begun) = (0, Instant::now());
+        // The time limit makes the test a weaker one, not a wrong one.
+        while quiet < 20 && begun.elapsed() < Duration::from_secs(20) {
+            std::thread::yield_now();
+            quiet = if running_threads() <= 1 { quiet + 1 } else { 0 };
+        }
+        act();
+    });
+}
+
+/// Threads of the process that run or could.
+fn running_threads() -> usize {
+    let Ok(entries) = std::fs::read_dir("/proc/self/task") else { return 0 };
+    let stats = entries.filter_map(|entry| std::fs::read_to_string(entry.ok()?.path().join("stat")).ok());
+    stats.filter(|stat| stat.rsplit(')').next().is_some_and(|rest| rest.starts_with(" R"))).count()
+}
+
+/// All that keeps the report back is a deadline, which a thread lifts.
+fn net_dead_by_deadline_of_thread() {
+    let (near, _far) = UnixStream::pair().unwrap();
+    near.set_deadline(Some(Instant::now() + Duration::from_secs(1_000))).unwrap();
+    when_all_sleep(move || near.set_deadline(None).unwrap());
+    forever();
+}
+
+/// The same with a timer.
+fn net_dead_by_stop_of_thread() {
+    let later = goruntime::time::after_func(Duration::from_secs(1_000), || ());
+    when_all_sleep(move || assert!(later.stop()));
+    forever();
+}
+
+/// A thread ends the only wait for the network.
+fn net_dead_by_close_of_thread() {
+    let (near, _far) = UnixStream::pair().unwrap();
+    let other = near.try_clone().unwrap();
+    go(move || {
+        (&near).read(&mut [0; 4]).unwrap_err();
+        forever();
+    });
+    when_all_sleep(move || other.close().unwrap());
     forever();
 }
 

@@ -5,6 +5,9 @@
 //! *Invariants.* DL1. Nothing is reported while a thread that is not ours exists, a timer is pending, somebody waits for a socket, or a receiver of
 //! outside events is registered: each could still wake somebody; nor while a goroutine is kept for a thread that is another's, which sysmon lets go.
 //! DL2. A report is made only if no M can run anything, seen under the scheduler lock.
+//! DL3. Whatever keeps a report back has sysmon look again when it ends: an M by going to sleep (`note_idle`); whoever is no M, by `suspect`: a
+//! stranger when it ends or waits for a goroutine, sysmon when it has readied somebody. Sysmon takes a suspicion away before it looks, so that one
+//! that comes while it looks stays; and it has then seen all that the suspect did before.
 //!
 //! *Locks.* `SCHED.lock`.
 //!
@@ -53,7 +56,14 @@ pub(crate) fn policy() -> Policy {
 /// An M goes to sleep: if it was the last, sysmon is to look. Not while a goroutine waits for a socket: what ends that wait makes an M run, which
 /// goes to sleep again.
 pub(crate) fn note_idle(shared: &Shared) {
-    if all_asleep(shared) && policy() != Policy::Silent && !netpoll::has_waiting_goroutines() {
+    if all_asleep(shared) && !netpoll::has_waiting_goroutines() {
+        suspect();
+    }
+}
+
+/// What kept a report back may be gone: sysmon is to look (DL3).
+pub(crate) fn suspect() {
+    if policy() != Policy::Silent {
         // SeqCst: this store, then the look at `sysmon_waits`; sysmon announces its sleep before it looks here.
         SUSPECTED.store(true, Ordering::SeqCst);
         wake::wake_sysmon();
@@ -62,7 +72,7 @@ pub(crate) fn note_idle(shared: &Shared) {
 
 /// Whether a deadlock is suspected, so that sysmon does not sleep for long.
 pub(crate) fn is_suspected() -> bool {
-    // SeqCst: the other half of the pair in `note_idle`.
+    // SeqCst: the other half of the pair in `suspect`.
     SUSPECTED.load(Ordering::SeqCst)
 }
 
@@ -81,14 +91,15 @@ fn all_asleep(shared: &Shared) -> bool {
 
 /// Sysmon's look. True: nothing can ever run again, and the policy says that this matters.
 pub(crate) fn confirm() -> bool {
-    if !SUSPECTED.load(Ordering::Relaxed) {
+    // The load spares the read-modify-write. SeqCst: pairs with the store in `suspect`: what the suspect did before is seen here and, by the
+    // scheduler lock below, by every M that goes to sleep later (DL3).
+    if !SUSPECTED.load(Ordering::Relaxed) || !SUSPECTED.swap(false, Ordering::SeqCst) {
         return false;
     }
     let before = activity();
     {
         let shared = SCHED.lock.lock();
         if !all_asleep(&shared) || !shared.runq.is_empty() || SCHED.ps().any(|pp| !pp.runq.is_empty()) {
-            SUSPECTED.store(false, Ordering::Relaxed);
             return false;
         }
     }
@@ -98,10 +109,11 @@ pub(crate) fn confirm() -> bool {
         || SCHED.external_wakers.load(Ordering::Relaxed) != 0
         || SCHED.kept.load(Ordering::Relaxed) != 0
     {
-        // Whoever wakes later goes to sleep later, and suspects again.
-        SUSPECTED.store(false, Ordering::Relaxed);
+        // Whoever ends this suspects again (DL3).
         return false;
     }
+    // Nobody says when a stranger has ended: the suspicion stays.
+    SUSPECTED.store(true, Ordering::Relaxed);
     let spared = usize::from(policy() == Policy::FailTests);
     if foreign::strangers() > spared {
         return false;
@@ -111,6 +123,7 @@ pub(crate) fn confirm() -> bool {
     activity() == before
         && all_asleep(&shared)
         && shared.runq.is_empty()
+        && !SCHED.ps().any(|pp| pp.timers.has_armed())
         && !netpoll::has_waiting_goroutines()
         && SCHED.external_wakers.load(Ordering::Relaxed) == 0
 }

@@ -17,7 +17,7 @@ use crate::base::tls;
 use crate::gmp::g::{ParkCommit, flag};
 use crate::gmp::{GPtr, M, MPtr, SCHED, WaitReason};
 use crate::os;
-use crate::proc::{Entered, newproc, proxy};
+use crate::proc::{Entered, deadlock, newproc, proxy};
 
 /// Upward hook: starts the runtime in a program whose `main` does not (library mode); returns when it runs. `rt0` fills it.
 #[distributed_slice]
@@ -66,6 +66,8 @@ fn detach(word: *mut ()) {
             gp.permit.clear();
         }
         M::retire_foreign(mp);
+        // As in `park`.
+        deadlock::suspect();
     }
 }
 
@@ -81,6 +83,8 @@ pub(crate) fn park(inside: &Entered, reason: WaitReason, commit: ParkCommit, arg
             // Only now: a thread whose commit fails goes on. The readier may have subtracted already, which makes the count too low for a
             // moment: then nothing is reported.
             SCHED.run_waiters.fetch_add(1, Ordering::Relaxed);
+            // It may have ended what kept a report back, and is no stranger any more.
+            deadlock::suspect();
         }
         mp.note.sleep();
     } else {

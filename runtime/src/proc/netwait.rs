@@ -24,7 +24,7 @@ use crate::netpoll::edges::{Announced, Edges, Seen};
 use crate::netpoll::polldesc::{self, Ended, PollDesc, Side};
 use crate::netpoll::word::Prepared;
 use crate::netpoll::{self, Readied};
-use crate::proc::{Entered, OnG0, foreign, gopark, goready, queue, timer, wake};
+use crate::proc::{Entered, OnG0, deadlock, foreign, gopark, goready, queue, timer, wake};
 
 /// A busy P looks at the poller when nobody did for so long, ns.
 const BUSY_PERIOD: i64 = 2_000_000;
@@ -211,7 +211,11 @@ pub(crate) fn look_when_busy(_: &OnG0) {
 
 /// Sysmon's look.
 pub(crate) fn look_from_sysmon(now: i64) {
-    if netpoll::has_waiters() && now - netpoll::last_poll() > SYSMON_PERIOD {
-        netpoll::poll().map(inject);
+    if netpoll::has_waiters()
+        && now - netpoll::last_poll() > SYSMON_PERIOD
+        && netpoll::poll().is_some_and(inject)
+    {
+        // An M may have run what was readied, and have gone to sleep, before the wait was taken off the count (DL3 of `deadlock`).
+        deadlock::suspect();
     }
 }
