@@ -123,3 +123,9 @@ fn there_is_no_poller_before_somebody_waits() {
 fn main_returns_beside_those_who_wait() {
     assert_prints(&run_program("net_exit", &[]), "left\n");
 }
+
+/// The poller is shared with a child, and a registration belongs to the open socket, not to a process.
+#[test]
+fn what_a_forked_child_drops_stays_registered_for_its_parent() {
+    assert_prints(&run_program("net_fork", &[("GOMAXPROCS", "1")]), "went on\n");
+}

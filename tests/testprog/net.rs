@@ -9,6 +9,9 @@
 use std::fs::File;
 use std::io::{Read, Write};
 use std::os::fd::OwnedFd;
+use std::os::unix::process::CommandExt;
+use std::process::Command;
+use std::sync::Mutex;
 use std::time::Instant;
 
 use goruntime::net::{TcpListener, TcpStream, UdpSocket};
@@ -34,6 +37,7 @@ pub(crate) const PROGRAMS: Table = &[
     ("net_plain", Plain(net_plain)),
     ("net_without", Body(net_without)),
     ("net_exit", Body(net_exit)),
+    ("net_fork", Body(net_fork)),
 ];
 
 fn listen() -> TcpListener {
@@ -254,4 +258,30 @@ fn net_exit() {
     });
     (0..100).for_each(|_| yield_now());
     println!("left");
+}
+
+/// A forked child drops a socket on which the parent goes on.
+fn net_fork() {
+    static SHARED: Mutex<Option<UnixStream>> = Mutex::new(None);
+    let (near, far) = UnixStream::pair().unwrap();
+    let one_byte = |near: UnixStream, far: &UnixStream| {
+        let reader = spawn(move || (&near).read_exact(&mut [0]).map(|()| near));
+        // There is one processor: the reader runs until it parks.
+        (0..100).for_each(|_| yield_now());
+        (&mut &*far).write_all(b"x").unwrap();
+        reader.join().unwrap().unwrap()
+    };
+    let near = one_byte(near, &far);
+    *SHARED.lock().unwrap() = Some(near);
+    let mut command = Command::new("true");
+    let in_child = || {
+        drop(SHARED.lock().unwrap().take());
+        Ok(())
+    };
+    // SAFETY: the one thread that touches the mutex is the one that forks; dropping a socket in a child takes no lock and calls `close`.
+    unsafe { command.pre_exec(in_child) };
+    assert!(command.status().unwrap().success());
+    let near = SHARED.lock().unwrap().take().unwrap();
+    one_byte(near, &far);
+    println!("went on");
 }

@@ -7,6 +7,7 @@
 //! once: it puts a placeholder in its place under the same number. FD2. Whoever tries an operation that may have to wait has the turn of its side.
 //! FD3. An edge is forgotten before an operation is tried, never after; so an edge after a try that would have blocked is not lost. FD4. The
 //! descriptor is registered before the first wait, once, and `registered` changes under `registering`; what is ready at that moment is an edge.
+//! FD5. A forked child neither registers nor ends a registration: the poller is its parent's. It may use and drop sockets, until it has to wait.
 //!
 //! *Locks.* `registering`, a leaf: it covers a system call, and no operation of the runtime.
 //!
@@ -331,7 +332,7 @@ impl Io {
 
     /// FD4.
     fn ensure_registered(&self) -> io::Result<()> {
-        if self.registered.load(Ordering::Relaxed) {
+        if self.registered.load(Ordering::Relaxed) || netpoll::is_forked_child() {
             return Ok(());
         }
         let (opened, registered) = {
@@ -363,6 +364,10 @@ impl Io {
 
 impl Drop for Io {
     fn drop(&mut self) {
+        if netpoll::is_forked_child() {
+            // FD5; the descriptor stays taken until the child executes something else or ends.
+            return;
+        }
         // No goroutine is inside an operation (FD1); tasks that have announced themselves are called in vain.
         if let Some(ready) = self.desc.evict().filter(|ready| !ready.is_empty()) {
             let _inside = enter();

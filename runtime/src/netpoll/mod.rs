@@ -37,13 +37,28 @@ mod none;
 #[cfg(not(unix))]
 pub(crate) use none::*;
 
-use core::sync::atomic::{AtomicU64, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use crate::gmp::GList;
 
 /// Goroutines in the lower half, plain threads in the upper: one word, so that a look never sees a change half done.
 static WAITERS: AtomicU64 = AtomicU64::new(0);
 const THREAD: u64 = 1 << 32;
+
+/// Whether this process is a forked child, whose poller is its parent's: registrations belong to open sockets, and ending one here would end
+/// the parent's.
+static FORKED: AtomicBool = AtomicBool::new(false);
+
+/// This process is a forked child from now on.
+pub(crate) fn mark_forked_child() {
+    FORKED.store(true, Ordering::Relaxed);
+}
+
+/// Whether it is one. Its only thread is the one that has forked, and locks may be held by those that it does not have.
+#[inline(always)]
+pub(crate) fn is_forked_child() -> bool {
+    FORKED.load(Ordering::Relaxed)
+}
 
 /// Whether anybody waits for a socket (NP1).
 #[inline(always)]

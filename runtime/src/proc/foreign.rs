@@ -16,6 +16,7 @@ use linkme::distributed_slice;
 use crate::base::tls;
 use crate::gmp::g::{ParkCommit, flag};
 use crate::gmp::{GPtr, M, MPtr, SCHED, WaitReason};
+use crate::netpoll;
 use crate::os;
 use crate::proc::{Entered, deadlock, newproc, proxy};
 
@@ -51,6 +52,7 @@ pub(crate) fn attach() -> MPtr {
 
 /// In a forked child there is nobody to schedule with: the next operation of its only thread ends it.
 pub(crate) fn mark_forked_child() {
+    netpoll::mark_forked_child();
     if let Some(mp) = crate::gmp::m::current() {
         mp.claim.mark_forked();
     }
