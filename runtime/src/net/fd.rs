@@ -378,3 +378,47 @@ impl Drop for Io {
         table::release(self.desc);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read, Write};
+    use std::os::unix::net::UnixStream;
+    use std::sync::mpsc;
+    use std::thread;
+
+    use super::*;
+    use crate::gmp::SCHED;
+
+    fn pair() -> (Arc<Socket<UnixStream>>, UnixStream) {
+        let (near, far) = UnixStream::pair().expect("there are descriptors");
+        (Socket::new(near), far)
+    }
+
+    fn read(socket: &Socket<UnixStream>) -> io::Result<usize> {
+        socket.run(Side::Read, Location::caller(), |mut socket| socket.read(&mut [0]))
+    }
+
+    /// The M that watches a timer has to sleep in the poller from the moment when there is one, also if the socket for which it was made cannot
+    /// be registered.
+    #[test]
+    fn the_watcher_learns_of_a_poller_whose_first_registration_fails() {
+        os::in_own_process("net::fd::tests::the_watcher_learns_of_a_poller_whose_first_registration_fails", || {
+            crate::go(|| crate::time::sleep(Duration::from_secs(100_000)));
+            while SCHED.poller.load(Ordering::SeqCst).is_null() {
+                thread::yield_now();
+            }
+            os::let_fail(os::Fault::Register, 1);
+            let (socket, _far) = pair();
+            assert_eq!(read(&socket).unwrap_err().kind(), io::ErrorKind::StorageFull);
+            let (socket, mut far) = pair();
+            let (tell, told) = mpsc::channel();
+            thread::spawn(move || tell.send(read(&socket).unwrap()));
+            // Until nobody is left who would find the edge by chance.
+            while !netpoll::has_waiters() || !SCHED.sysmon_waits.load(Ordering::SeqCst) {
+                thread::yield_now();
+            }
+            far.write_all(b"x").unwrap();
+            assert_eq!(told.recv_timeout(Duration::from_secs(60)), Ok(1));
+        });
+    }
+}

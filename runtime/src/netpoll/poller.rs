@@ -66,9 +66,12 @@ pub(crate) fn is_open() -> bool {
 
 /// Makes the poller if there is none; true if this call did.
 pub(crate) fn open() -> io::Result<bool> {
-    if is_open() {
-        return Ok(false);
-    }
+    if is_open() { Ok(false) } else { open_first() }
+}
+
+/// For those that have not seen one, of whom another may have been faster, and may sleep in it already.
+#[cold]
+fn open_first() -> io::Result<bool> {
     let _opening = OPENING.lock();
     if is_open() {
         return Ok(false);
@@ -91,6 +94,7 @@ pub(crate) fn register(fd: RawFd, desc: &PollDesc) -> io::Result<()> {
     let token = Token(desc.index.load(Ordering::Relaxed) as usize | (desc.tag() as usize) << 32);
     let both = Interest::READABLE | Interest::WRITABLE;
     match SHARED.get() {
+        Some(_) if os::is_to_fail(os::Fault::Register) => Err(io::ErrorKind::StorageFull.into()),
         Some(shared) => shared.registry.register(&mut SourceFd(&fd), token, both),
         None => Err(io::ErrorKind::Unsupported.into()),
     }
@@ -196,5 +200,40 @@ impl Poller {
             }
         }
         Readied(ready)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::AtomicBool;
+    use std::sync::mpsc;
+    use std::thread;
+
+    use super::*;
+
+    /// It looked for the poller under the lock that the sleeper holds.
+    #[test]
+    fn who_comes_late_to_the_opening_does_not_wait_for_the_sleeper() {
+        os::in_own_process(
+            "netpoll::poller::tests::who_comes_late_to_the_opening_does_not_wait_for_the_sleeper",
+            || {
+                static DONE: AtomicBool = AtomicBool::new(false);
+                assert!(open().expect("there are descriptors"));
+                let sleeper = thread::spawn(|| {
+                    while !DONE.load(Ordering::Relaxed) {
+                        assert!(sleep(i64::MAX, || !DONE.load(Ordering::Relaxed)).0.is_empty());
+                    }
+                });
+                while last_poll() != i64::MAX {
+                    thread::yield_now();
+                }
+                let (tell, told) = mpsc::channel();
+                thread::spawn(move || tell.send(open_first().expect("there is a poller")));
+                assert_eq!(told.recv_timeout(Duration::from_secs(60)), Ok(false));
+                DONE.store(true, Ordering::Relaxed);
+                interrupt();
+                sleeper.join().expect("the sleeper ends");
+            },
+        );
     }
 }

@@ -56,6 +56,9 @@ mod windows;
 #[cfg(windows)]
 pub(crate) use windows::*;
 
+mod fault;
+pub(crate) use fault::*;
+
 #[cfg(not(any(unix, windows)))]
 compile_error!("goruntime supports Linux, other Unix systems and Windows");
 

@@ -211,10 +211,7 @@ pub(crate) fn look_when_busy(_: &OnG0) {
 
 /// Sysmon's look.
 pub(crate) fn look_from_sysmon(now: i64) {
-    if netpoll::has_waiters()
-        && now - netpoll::last_poll() > SYSMON_PERIOD
-        && netpoll::poll().is_some_and(inject)
-    {
+    if netpoll::has_waiters() && now - netpoll::last_poll() > SYSMON_PERIOD && netpoll::poll().is_some_and(inject) {
         // An M may have run what was readied, and have gone to sleep, before the wait was taken off the count (DL3 of `deadlock`).
         deadlock::suspect();
     }
