@@ -8,7 +8,10 @@
 //!
 //! *Invariants.* T1. A timer's fields are under the lock of the heap that `heap` names; `heap` changes only under that lock and only while
 //! it has no entries, or with all its entries (a P that stops). T2. An armed timer has an entry that is due no later than `when`.
-//! T3. `min_when` is the time of the top entry, 0 when there is none.
+//! T3. `min_when` is the time of the top entry, 0 when there is none. T4. FIRING says that a callback has begun that has not called `fired`. A timer
+//! that is armed in that time can fire twice at once, and the first `fired` speaks for both. So a goroutine's timer is armed only after its `cancel`
+//! has returned, or by what its callback has readied after `fired`; and a descriptor's callback calls `fired` first, so that nobody waits for it, and
+//! takes an expiry for no more than a hint (PD4 of `netpoll::polldesc`).
 //!
 //! *Locks.* One per heap, rank 3; callbacks run without it.
 //!
@@ -184,6 +187,11 @@ impl Timer {
         } else {
             self.state.fetch_add(wanted.wrapping_sub(seen), Ordering::Relaxed);
         }
+    }
+
+    /// Whether a callback runs (T4).
+    pub(crate) fn is_firing(&self) -> bool {
+        self.state.load(Ordering::Relaxed) & FIRING != 0
     }
 
     /// Ends the firing; the last thing a callback that can be cancelled does with the timer.
@@ -430,6 +438,21 @@ mod tests {
             timer.set_state(seen, wanted);
             assert_eq!(timer.state.load(Ordering::Relaxed), wanted & !FIRING);
         }
+    }
+
+    /// What owners have to know (T4): two callbacks at once, and one `fired` for both.
+    #[test]
+    fn a_timer_that_is_armed_too_early_fires_twice_at_once() {
+        let (timer, heap) = (timer(), TimerHeap::new());
+        assert!(arm(timer, &heap, 5));
+        let Top::Due(first) = heap.pop_due(5) else { panic!("the timer is due") };
+        assert!(timer.is_firing() && arm(timer, &heap, 6));
+        let Top::Due(second) = heap.pop_due(6) else { panic!("the timer is due again") };
+        first.fire(6);
+        assert!(!timer.is_firing() && !timer.cancel());
+        second.fire(6);
+        // Nothing is left behind that would keep a later `cancel` waiting.
+        assert_eq!((timer.state.load(Ordering::Relaxed), heap.min_when()), (0, 0));
     }
 
     #[test]

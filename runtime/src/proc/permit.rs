@@ -20,6 +20,7 @@ pub(crate) fn park(inside: &Entered, until: Option<i64>) {
         return;
     }
     if let Some(when) = until {
+        debug_assert!(!gp.timer.is_firing(), "the timer of a goroutine is armed while it fires (T4)");
         timer::arm(inside, &gp.timer, when, time_out);
     }
     // A permit or a time-out that came first keeps it from parking.

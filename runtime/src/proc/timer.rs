@@ -93,6 +93,7 @@ pub(crate) fn arm(inside: &Entered, timer: &Timer, when: i64, callback: TimerCal
 
 /// The same on g0, by a park's commit.
 pub(crate) fn arm_on_g0(gp: GPtr, when: i64, callback: TimerCallback) {
+    debug_assert!(!gp.timer.is_firing(), "the timer of a goroutine is armed while it fires (T4)");
     let inside = core::mem::ManuallyDrop::new(Entered::adopt());
     arm(&inside, &gp.timer, when, callback);
 }
