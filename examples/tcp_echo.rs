@@ -1,11 +1,11 @@
 //! An echo server with a goroutine for each connection, and a hundred clients at once.
 //!
-//! Prints `100 clients, 1000 lines echoed`, then `the server has stopped: use of closed network connection`.
+//! Prints `100 clients, 1000 lines echoed`, then `the server has stopped`, which its listener's close has made it do.
 
 use std::io::{self, BufRead, BufReader, Write};
 use std::net::SocketAddr;
 
-use goruntime::net::{Shutdown, TcpListener, TcpStream};
+use goruntime::net::{Closed, Shutdown, TcpListener, TcpStream};
 use goruntime::{go, spawn};
 
 const CLIENTS: usize = 100;
@@ -56,6 +56,8 @@ fn main() -> io::Result<()> {
     }
     println!("{CLIENTS} clients, {echoed} lines echoed");
     handle.close()?;
-    println!("the server has stopped: {}", server.join().expect("the server does not panic"));
+    let error = server.join().expect("the server does not panic");
+    assert!(Closed::is_source_of(&error), "{error}");
+    println!("the server has stopped");
     Ok(())
 }

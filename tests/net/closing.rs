@@ -5,6 +5,7 @@
 use std::fmt::Debug;
 use std::io::{self, Read, Write};
 use std::os::fd::AsRawFd;
+use std::time::Instant;
 
 use goruntime::net::{Closed, TcpListener, TcpStream, UdpSocket};
 use goruntime::os::unix::net::UnixStream;
@@ -17,7 +18,7 @@ use crate::{connection, listen};
 fn assert_closed<T: Debug>(result: io::Result<T>) {
     let error = result.expect_err("the socket was closed");
     assert!(Closed::is_source_of(&error), "{error:?}");
-    assert_eq!(error.to_string(), "use of closed network connection");
+    assert!(error.to_string().ends_with(": use of closed network connection"), "{error}");
 }
 
 #[test]
@@ -130,6 +131,55 @@ fn dropping_the_last_handle_is_seen_by_the_peer() {
         settle();
         drop(near);
         assert_eq!(reader.join().unwrap(), 0);
+    });
+}
+
+#[track_caller]
+fn assert_text<T: Debug>(result: io::Result<T>, text: &str) {
+    assert_eq!(result.expect_err("it fails").to_string(), text);
+}
+
+/// Go's words: what was tried, on what kind of socket, between which addresses.
+#[test]
+fn errors_tell_what_was_tried_and_where() {
+    with_procs(1, || {
+        let (mut near, _far) = connection();
+        let (local, peer) = (near.local_addr().unwrap(), near.peer_addr().unwrap());
+        near.set_deadline(Some(Instant::now())).unwrap();
+        assert_text(near.read(&mut [0]), &format!("read tcp {local}->{peer}: i/o timeout"));
+        assert_text(near.write(b"x"), &format!("write tcp {local}->{peer}: i/o timeout"));
+        near.close().unwrap();
+        assert_text(near.read(&mut [0]), &format!("read tcp {local}->{peer}: use of closed network connection"));
+        assert_text(near.set_deadline(None), &format!("set tcp {local}->{peer}: use of closed network connection"));
+        assert_text(near.close(), &format!("close tcp {local}->{peer}: use of closed network connection"));
+
+        let (listener, addr) = listen();
+        listener.set_deadline(Some(Instant::now())).unwrap();
+        assert_text(listener.accept(), &format!("accept tcp {addr}: i/o timeout"));
+        listener.close().unwrap();
+        assert_text(listener.accept(), &format!("accept tcp {addr}: use of closed network connection"));
+
+        let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+        let addr = socket.local_addr().unwrap();
+        socket.close().unwrap();
+        assert_text(socket.recv(&mut [0]), &format!("read udp {addr}: use of closed network connection"));
+
+        let (pair, _other) = UnixStream::pair().unwrap();
+        pair.set_deadline(Some(Instant::now())).unwrap();
+        assert_text((&pair).read(&mut [0]), "read unix @->@: i/o timeout");
+        pair.close().unwrap();
+        assert_text((&pair).read(&mut [0]), "read unix @->@: use of closed network connection");
+    });
+}
+
+/// What the system says stays as std has it: with its number.
+#[test]
+fn errors_of_the_system_keep_their_number() {
+    with_procs(1, || {
+        let addr = listen().1;
+        let error = TcpStream::connect(addr).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::ConnectionRefused);
+        assert!(error.raw_os_error().is_some());
     });
 }
 

@@ -136,6 +136,7 @@ fn a_connect_that_nobody_answers_times_out() {
                 Err(error) => break error,
             }
         };
+        assert_eq!(error.to_string(), format!("dial tcp {addr}: i/o timeout"));
         assert_timeout::<()>(Err(error), TimedOut);
     });
 }

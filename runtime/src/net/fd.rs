@@ -19,12 +19,13 @@ use core::task::{Context, Poll, Waker};
 use core::time::Duration;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, RawFd};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
 use crate::base::lock::Lock;
+use crate::net::error::{self, End};
+use crate::net::task;
 use crate::net::turn::{Held, Turn};
-use crate::net::{error, task};
 use crate::netpoll::polldesc::{Ended, PollDesc, Side};
 use crate::netpoll::{self, table};
 use crate::os;
@@ -38,6 +39,8 @@ pub(crate) struct Socket<S> {
     /// Before `sock`: it lets go of the descriptor before that is closed.
     io: Io,
     sock: S,
+    /// The addresses that it had when it was closed with `close`; for errors.
+    ends: OnceLock<Box<[End; 2]>>,
 }
 
 /// The part that does not depend on the type.
@@ -55,6 +58,16 @@ struct Io {
 
 /// What std's sockets have in common.
 pub(crate) trait StdSocket: AsFd {
+    /// Go's word for the kind of socket; empty for what is none, whose errors do not tell what was tried.
+    const NETWORK: &'static str = "";
+    /// Go's word for an operation of the reading side.
+    const READ: &'static str = "read";
+
+    /// The address of this end and of the other one.
+    fn ends(&self) -> [End; 2] {
+        [End::Unknown, End::Unknown]
+    }
+
     /// Std's method of the name.
     fn set_nonblocking(&self, nonblocking: bool) -> io::Result<()>;
 
@@ -65,8 +78,19 @@ pub(crate) trait StdSocket: AsFd {
 }
 
 macro_rules! std_sockets {
-    ($($socket:ty),*) => {$(
+    ($($socket:ty: $network:literal, $read:literal $(, $peer_addr:ident)?;)*) => {$(
         impl StdSocket for $socket {
+            const NETWORK: &'static str = $network;
+            const READ: &'static str = $read;
+
+            fn ends(&self) -> [End; 2] {
+                let local = self.local_addr().map_or(End::Unknown, End::from);
+                #[allow(unused_mut, unused_assignments, reason = "listeners have no peer")]
+                let mut peer = End::Unknown;
+                $(peer = self.$peer_addr().map_or(End::Unknown, End::from);)?
+                [local, peer]
+            }
+
             fn set_nonblocking(&self, nonblocking: bool) -> io::Result<()> {
                 self.set_nonblocking(nonblocking)
             }
@@ -78,8 +102,14 @@ macro_rules! std_sockets {
     )*};
 }
 
-std_sockets!(std::net::TcpStream, std::net::TcpListener, std::net::UdpSocket);
-std_sockets!(std::os::unix::net::UnixStream, std::os::unix::net::UnixListener, std::os::unix::net::UnixDatagram);
+std_sockets! {
+    std::net::TcpStream: "tcp", "read", peer_addr;
+    std::net::TcpListener: "tcp", "accept";
+    std::net::UdpSocket: "udp", "read", peer_addr;
+    std::os::unix::net::UnixStream: "unix", "read", peer_addr;
+    std::os::unix::net::UnixListener: "unix", "accept";
+    std::os::unix::net::UnixDatagram: "unixgram", "read", peer_addr;
+}
 
 impl<S: StdSocket> Socket<S> {
     /// Takes a socket over. If it cannot be made non-blocking, its operations block the thread, which costs a thread and nothing else.
@@ -111,7 +141,7 @@ impl<S: StdSocket> Socket<S> {
             timeouts: [AtomicI64::new(0), AtomicI64::new(0)],
             nonblocking: AtomicBool::new(false),
         };
-        Arc::new(Socket { io, sock })
+        Arc::new(Socket { io, sock, ends: OnceLock::new() })
     }
 
     /// Gives the socket back as std's. If other handles of it exist, it is duplicated, as only one can have the number, and does not block, as
@@ -120,7 +150,7 @@ impl<S: StdSocket> Socket<S> {
         let nonblocking = self.is_nonblocking();
         let timeouts = [Side::Read, Side::Write].map(|side| self.io.timeout_ns(side));
         let sock = match Arc::try_unwrap(self) {
-            Ok(Socket { io, sock }) => {
+            Ok(Socket { io, sock, .. }) => {
                 drop(io);
                 _ = sock.set_nonblocking(nonblocking);
                 sock
@@ -137,7 +167,7 @@ impl<S: StdSocket> Socket<S> {
 
     /// Std's socket, for what does not wait.
     pub(crate) fn get(&self) -> io::Result<&S> {
-        if self.io.desc.is_closed() { Err(error::closed()) } else { Ok(&self.sock) }
+        if self.io.desc.is_closed() { Err(self.in_words("control", error::closed())) } else { Ok(&self.sock) }
     }
 
     /// Std's socket, also when it was closed.
@@ -153,7 +183,8 @@ impl<S: StdSocket> Socket<S> {
         at: &'static Location<'static>,
         mut op: impl FnMut(&S) -> io::Result<T>,
     ) -> io::Result<T> {
-        self.io.run(side, self.io.timeout_ns(side), at, || op(&self.sock))
+        let timeout = self.io.timeout_ns(side);
+        self.io.run(side, timeout, at, || op(&self.sock)).map_err(|error| self.in_words(Self::word(side), error))
     }
 
     /// The same, for as long as `limit`.
@@ -166,7 +197,27 @@ impl<S: StdSocket> Socket<S> {
     ) -> io::Result<T> {
         // Zero is the shortest limit here, and what is too long for a number is for ever.
         let ns = limit.map_or(0, |limit| i64::try_from(limit.as_nanos()).map_or(0, |ns| ns.max(1)));
-        self.io.run(side, ns, at, || op(&self.sock))
+        self.io.run(side, ns, at, || op(&self.sock)).map_err(|error| self.in_words(Self::word(side), error))
+    }
+
+    /// Go's word for an operation of a side.
+    fn word(side: Side) -> &'static str {
+        match side {
+            Side::Read => S::READ,
+            Side::Write => "write",
+        }
+    }
+
+    /// An error with what was tried.
+    #[cold]
+    fn in_words(&self, op: &'static str, error: io::Error) -> io::Error {
+        if S::NETWORK.is_empty() {
+            return error;
+        }
+        error::in_words(error, op, S::NETWORK, || match self.ends.get() {
+            Some(ends) => <[End; 2]>::clone(ends),
+            None => self.sock.ends(),
+        })
     }
 
     /// Tries `op`. If it would have to wait, the task is called when the socket may be ready, closed, or past its deadline. Timeouts, which are for
@@ -177,7 +228,8 @@ impl<S: StdSocket> Socket<S> {
         cx: &mut Context<'_>,
         mut op: impl FnMut(&S) -> io::Result<T>,
     ) -> Poll<io::Result<T>> {
-        self.io.poll(side, cx.waker(), || op(&self.sock))
+        let done = self.io.poll(side, cx.waker(), || op(&self.sock));
+        done.map_err(|error| self.in_words(Self::word(side), error))
     }
 
     /// Waits for `time`, or until the socket is closed or its deadline has passed.
@@ -193,11 +245,15 @@ impl<S: StdSocket> Socket<S> {
 
     /// Closes the socket for all handles; what waits for it returns with an error.
     pub(crate) fn close(&self) -> io::Result<()> {
+        if !self.io.desc.is_closed() && !S::NETWORK.is_empty() {
+            // Another one that closes may have been faster: its addresses are the same.
+            _ = self.ends.set(Box::new(self.sock.ends()));
+        }
         let inside = enter();
         let evicted = netwait::evict(&inside, self.io.desc);
         drop(inside);
         if !evicted {
-            return Err(error::closed());
+            return Err(self.in_words("close", error::closed()));
         }
         self.io.end_registration();
         if !os::replace_with_null(self.sock.as_fd()) {
@@ -218,7 +274,7 @@ impl<S: StdSocket> Socket<S> {
         let inside = enter();
         let set = netwait::set_deadline(&inside, self.io.desc, sides, when);
         drop(inside);
-        set.map_err(error::of_end)
+        set.map_err(|ended| self.in_words("set", error::of_end(ended)))
     }
 
     /// Sets the longest wait of one operation of a side.

@@ -23,8 +23,8 @@ macro_rules! socket_handle {
 
             /// Closes the socket now, for all handles.
             ///
-            /// Whatever waits for it, in any goroutine, returns with an error, as does every later operation: `use of closed network connection`,
-            /// whose source is [`Closed`](crate::net::Closed). Dropping the last handle closes, too; this is for those who share it. The number of
+            /// Whatever waits for it, in any goroutine, returns with an error, as does every later operation: `read tcp A->B: use of
+            /// closed network connection`; see [`Closed`](crate::net::Closed). Dropping the last handle closes, too; this is for those who share it. The number of
             /// the descriptor is free when the last handle is dropped, so that nobody finds another socket under it.
             ///
             /// # Blocking
@@ -133,7 +133,7 @@ macro_rules! socket_times {
         impl $name {
             /// Sets the longest wait of one receiving operation; None is for ever.
             ///
-            /// An operation that waits longer fails with std's kind of error on Unix, `WouldBlock`; its text is `i/o timeout`.
+            /// An operation that waits longer fails with std's kind of error on Unix, `WouldBlock`; its text is `read tcp A->B: i/o timeout`.
             ///
             /// # Errors
             ///
@@ -171,7 +171,7 @@ macro_rules! socket_times {
 
             /// Sets when operations fail, as in Go: those that wait now, and all later ones, until the deadline is changed; None is never.
             ///
-            /// The error's kind is `TimedOut`, its text `i/o timeout`. A deadline in the past ends every wait at once, and operations fail even if they
+            /// The error's kind is `TimedOut`, its text `read tcp A->B: i/o timeout`. A deadline in the past ends every wait at once, and operations fail even if they
             /// would not have to wait.
             ///
             /// # Blocking

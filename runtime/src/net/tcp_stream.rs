@@ -41,7 +41,9 @@ use crate::os;
 ///     let reader = goruntime::spawn(move || (&other).read(&mut [0; 8]));
 ///     stream.set_read_deadline(Some(Instant::now())).unwrap();
 ///     let error = reader.join().unwrap().unwrap_err();
-///     assert_eq!((error.kind(), error.to_string().as_str()), (ErrorKind::TimedOut, "i/o timeout"));
+///     assert_eq!(error.kind(), ErrorKind::TimedOut);
+///     let (local, peer) = (stream.local_addr().unwrap(), stream.peer_addr().unwrap());
+///     assert_eq!(error.to_string(), format!("read tcp {local}->{peer}: i/o timeout"));
 /// });
 /// ```
 pub struct TcpStream {
@@ -229,7 +231,7 @@ fn connect_to(addr: SocketAddr, limit: Option<Duration>, at: &'static Location<'
         Err(error) => return Err(error),
     }
     stream.socket.run_within(Side::Write, limit, at, is_connected).map_err(|error| match error.kind() {
-        io::ErrorKind::WouldBlock => error::connect_timed_out(),
+        io::ErrorKind::WouldBlock => error::connect_timed_out(addr),
         _ => error,
     })?;
     Ok(stream)

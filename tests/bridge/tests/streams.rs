@@ -216,7 +216,8 @@ fn a_deadline_wakes_the_task_and_holds_for_later_polls() {
         let begin = Instant::now();
         server.set_read_deadline(Some(begin + Duration::from_millis(20))).unwrap();
         let error = block_on((&server).read(&mut [0; 8])).unwrap_err();
-        assert_eq!((error.kind(), error.to_string().as_str()), (ErrorKind::TimedOut, "i/o timeout"));
+        assert_eq!(error.kind(), ErrorKind::TimedOut);
+        assert!(error.to_string().ends_with(": i/o timeout"), "{error}");
         assert!(begin.elapsed() >= Duration::from_millis(20));
         put(&client, b"x");
         assert_eq!(block_on((&server).read(&mut [0; 8])).unwrap_err().kind(), ErrorKind::TimedOut);
