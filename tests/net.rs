@@ -14,6 +14,8 @@
 mod closing;
 #[path = "net/datagrams.rs"]
 mod datagrams;
+#[path = "net/faults.rs"]
+mod faults;
 #[path = "net/load.rs"]
 mod load;
 #[path = "net/paths.rs"]

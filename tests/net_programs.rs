@@ -110,6 +110,28 @@ fn a_shortage_before_the_first_wait_passes() {
 }
 
 #[test]
+fn a_shortage_of_descriptors_costs_no_time() {
+    assert_prints(&with_descriptors(48, "net_shortage_is_calm"), "calm\n");
+}
+
+#[test]
+fn a_shortage_is_told_to_all_who_accept() {
+    assert_prints(&with_descriptors(48, "net_shortage_of_many"), "each\n");
+}
+
+#[test]
+fn a_close_needs_no_descriptor() {
+    assert_prints(&with_descriptors(48, "net_close_in_shortage"), "closed\n");
+}
+
+#[test]
+fn a_storm_of_signals_disturbs_nobody() {
+    for procs in ["1", "2", "4"] {
+        assert_prints(&run_program("net_interrupted", &[("GOMAXPROCS", procs)]), "undisturbed\n");
+    }
+}
+
+#[test]
 fn plain_programs_may_use_sockets() {
     assert_prints(&run_program("net_plain", &[]), "plain\n");
 }

@@ -18,6 +18,7 @@ mod inits;
 mod library;
 mod locks;
 mod net;
+mod net_faults;
 mod order;
 mod overflow;
 mod panics;
@@ -40,7 +41,7 @@ enum Program {
 /// The programs of one area.
 type Table = &'static [(&'static str, Program)];
 
-const AREAS: [Table; 17] = [
+const AREAS: [Table; 18] = [
     channels::PROGRAMS,
     deadlocks::PROGRAMS,
     defaults::PROGRAMS,
@@ -49,6 +50,7 @@ const AREAS: [Table; 17] = [
     library::PROGRAMS,
     locks::PROGRAMS,
     net::PROGRAMS,
+    net_faults::PROGRAMS,
     order::PROGRAMS,
     overflow::PROGRAMS,
     panics::PROGRAMS,

@@ -53,6 +53,9 @@ pub(crate) async fn accept_async<L: StdSocket, T>(
 /// Accepts a connection that is still there.
 fn next<L, T>(listener: &L, op: impl Fn(&L) -> io::Result<T>) -> io::Result<T> {
     loop {
+        if os::is_to_fail(os::Fault::Accept) {
+            return Err(io::Error::from_raw_os_error(os::SYSTEM_FULL));
+        }
         match op(listener) {
             Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
             other => return other,
@@ -72,4 +75,30 @@ fn pause_after<T>(accepted: &io::Result<T>) -> Option<Duration> {
         Err(_) => {}
     }
     None
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Instant;
+
+    use super::*;
+
+    /// What a process alone cannot bring about: the system is out of descriptors.
+    #[test]
+    fn a_shortage_of_the_system_passes_like_one_of_the_process() {
+        os::in_own_process("net::accept::tests::a_shortage_of_the_system_passes_like_one_of_the_process", || {
+            let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("the loopback has a free port");
+            let _client = std::net::TcpStream::connect(listener.local_addr().expect("it has an address"));
+            let listener = Socket::new(listener);
+            let accept = || accept(&listener, Location::caller(), std::net::TcpListener::accept);
+            os::let_fail(os::Fault::Accept, 3);
+            for pause in [5, 10, 20] {
+                let begun = Instant::now();
+                assert_eq!(accept().expect_err("it is to fail").raw_os_error(), Some(os::SYSTEM_FULL));
+                assert!(begun.elapsed() >= Duration::from_millis(pause));
+            }
+            assert!(accept().is_ok());
+            assert_eq!(PAUSE.load(Ordering::Relaxed), 0);
+        });
+    }
 }

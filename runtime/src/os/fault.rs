@@ -16,6 +16,8 @@
 pub(crate) enum Fault {
     /// Telling the poller of a socket.
     Register,
+    /// Accepting a connection, for want of a descriptor in the whole system.
+    Accept,
 }
 
 /// Whether it is to fail this time.
@@ -36,7 +38,7 @@ mod to_order {
     use super::Fault;
 
     /// Failures that are still to come, by kind.
-    static ORDERED: [AtomicU32; 1] = [AtomicU32::new(0)];
+    static ORDERED: [AtomicU32; 2] = [const { AtomicU32::new(0) }; 2];
 
     /// Whether it is to fail this time.
     pub(crate) fn is_to_fail(fault: Fault) -> bool {

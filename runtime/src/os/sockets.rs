@@ -47,6 +47,9 @@ pub(crate) fn is_shortage(errno: i32) -> bool {
     matches!(errno, libc::EMFILE | libc::ENFILE | libc::ENOBUFS | libc::ENOMEM)
 }
 
+/// The error number of a system that is out of descriptors.
+pub(crate) const SYSTEM_FULL: i32 = libc::ENFILE;
+
 /// Whether the error says that a connect goes on by itself.
 pub(crate) fn is_connecting(errno: i32) -> bool {
     matches!(errno, libc::EINPROGRESS | libc::EALREADY | libc::EINTR)

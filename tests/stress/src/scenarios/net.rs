@@ -6,6 +6,7 @@
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use goruntime::channel::bounded;
@@ -169,7 +170,12 @@ pub(crate) fn reuse(_: &Context, mut rand: Rand) -> u64 {
     let handles: Vec<_> = (0..chains)
         .map(|chain| {
             let mut own = rand.fork();
-            spawn(move || (0..rounds).for_each(|round| one_life(chain << 32 | round, &mut own)))
+            spawn(move || {
+                for round in 0..rounds {
+                    let mark = chain << 32 | round;
+                    if own.one_in(4) { crowded_life(mark, &mut own) } else { one_life(mark, &mut own) }
+                }
+            })
         })
         .collect();
     handles.into_iter().for_each(|handle| join("a chain", handle));
@@ -200,6 +206,97 @@ fn one_life(mark: u64, rand: &mut Rand) {
             ensure!(expected, "{mark:x}: {error:?}");
         }
     }
+}
+
+/// Two ends of a connection over TCP or a Unix socket, as readers and writers.
+type Ends = (Arc<dyn Shared>, Arc<dyn Shared>);
+
+/// What a life does with a socket of either kind.
+trait Shared: Send + Sync {
+    fn read(&self, buf: &mut [u8]) -> io::Result<usize>;
+    fn write(&self, buf: &[u8]) -> io::Result<usize>;
+    fn close(&self) -> io::Result<()>;
+}
+
+macro_rules! shared {
+    ($($stream:ty),*) => {$(
+        impl Shared for $stream {
+            fn read(&self, buf: &mut [u8]) -> io::Result<usize> {
+                (&mut &*self).read(buf)
+            }
+
+            fn write(&self, buf: &[u8]) -> io::Result<usize> {
+                (&mut &*self).write(buf)
+            }
+
+            fn close(&self) -> io::Result<()> {
+                self.close()
+            }
+        }
+    )*};
+}
+
+shared!(TcpStream, UnixStream);
+
+fn ends(rand: &mut Rand) -> Ends {
+    if rand.one_in(2) {
+        let (near, far) = must("pair", UnixStream::pair());
+        return (Arc::new(near), Arc::new(far));
+    }
+    let listener = must("bind", TcpListener::bind("127.0.0.1:0"));
+    let near = must("connect", TcpStream::connect(must("address", listener.local_addr())));
+    let (far, _) = must("accept", listener.accept());
+    if rand.one_in(3) {
+        must("linger", far.set_linger(Some(Duration::ZERO)));
+    }
+    (Arc::new(near), Arc::new(far))
+}
+
+/// Several wait for each side of a socket that another goroutine closes, while this one makes sockets that may get its number.
+fn crowded_life(mark: u64, rand: &mut Rand) {
+    let (near, far) = ends(rand);
+    let sent = mark.to_le_bytes();
+    let readers: Vec<_> = (0..rand.range(1, 4))
+        .map(|_| {
+            let near = near.clone();
+            spawn(move || {
+                let mut buf = [0; 3];
+                near.read(&mut buf).map(|count| buf[..count].to_vec())
+            })
+        })
+        .collect();
+    let writers: Vec<_> = (0..rand.range(0, 3))
+        .map(|_| {
+            let near = near.clone();
+            spawn(move || while near.write(&[0; 70_000]).is_ok() {})
+        })
+        .collect();
+    let data = rand.one_in(2);
+    if data {
+        must("write", far.write(&sent));
+    }
+    let mut own = rand.fork();
+    let closer = spawn(move || {
+        pause(&mut own);
+        if own.one_in(3) {
+            // The end comes from the other side first.
+            drop(far);
+            pause(&mut own);
+        }
+        must("close", near.close());
+    });
+    for round in 0..rand.range(1, 6) {
+        one_life(mark ^ round << 48, rand);
+    }
+    join("a closer", closer);
+    for reader in readers {
+        // In whatever order they had their turns, each has a part of what was sent.
+        if let Ok(got) = join("a reader", reader) {
+            let is_part = got.is_empty() || data && sent.windows(got.len()).any(|part| part == got);
+            ensure!(is_part, "{mark:x}: {got:x?} was received");
+        }
+    }
+    writers.into_iter().for_each(|writer| join("a writer", writer));
 }
 
 /// Several goroutines on each of two datagram sockets: what is answered was asked.
