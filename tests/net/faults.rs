@@ -56,7 +56,7 @@ fn both_sides(stream: &TcpStream) -> [JoinHandle<io::Result<usize>>; 2] {
     let reader = spawn(move || (&a).read(&mut [0; 4]));
     let writer = spawn(move || {
         loop {
-            (&b).write(&[0; 100_000])?;
+            _ = (&b).write(&[0; 100_000])?;
         }
     });
     [reader, writer]

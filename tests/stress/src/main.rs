@@ -8,6 +8,8 @@
 //! drawn from the seed, each of which checks itself. The parent, which uses no runtime, counts what the child reports, and takes a
 //! silence of `--silence` seconds (240) for a hang: a batch takes well under a second, on a busy machine in a debug build some seconds. The exit status is 1 if any child failed.
 //!
+//! `cargo run --release -p goruntime-stress -- soak` is another load, with its own arguments: see `soak`.
+//!
 //! *Why here.* A tool beside the tests: what it finds depends on luck and time, so it is no part of `cargo test`.
 //!
 //! *Invariants.* ST1. The parent never enters the runtime. ST2. What a seed determines is the load, not the interleaving.
@@ -19,6 +21,7 @@ mod child;
 mod options;
 mod rand;
 mod scenarios;
+mod soak;
 mod watch;
 
 use std::process::ExitCode;
@@ -26,6 +29,9 @@ use std::process::ExitCode;
 use options::{Mode, Options};
 
 fn main() -> ExitCode {
+    if let Some(status) = soak::run() {
+        return status;
+    }
     let options = match Options::from_args() {
         Ok(options) => options,
         Err(text) => {

@@ -57,9 +57,8 @@ impl Mode {
 impl Options {
     /// Reads the arguments.
     pub(crate) fn from_args() -> Result<Options, String> {
-        let clock = SystemTime::now().duration_since(UNIX_EPOCH).map_or(1, |age| age.as_nanos() as u64);
         let mut options = Options {
-            seed: clock % 1_000_000_007,
+            seed: seed_of_clock(),
             seconds: 10,
             procs: vec![1, 2, 4, 16],
             scenarios: Vec::new(),
@@ -81,10 +80,7 @@ impl Options {
             "--seed" => self.seed = number()?,
             "--seconds" => self.seconds = number()?,
             "--silence" => self.silence = Duration::from_secs(number()?),
-            "--procs" => {
-                self.procs =
-                    list(value, |item| item.parse().map_err(|_| format!("`{item}` is no number of processors")))?
-            }
+            "--procs" => self.procs = processors(value)?,
             "--mode" => self.modes = list(value, Mode::parse)?,
             "--child" => self.child = Some(Mode::parse(value)?),
             "--scenario" => {
@@ -115,6 +111,16 @@ impl Options {
         }
         args
     }
+}
+
+/// A seed for those who ask for none.
+pub(crate) fn seed_of_clock() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(1, |age| age.as_nanos() as u64) % 1_000_000_007
+}
+
+/// A list of numbers of processors.
+pub(crate) fn processors(value: &str) -> Result<Vec<usize>, String> {
+    list(value, |item| item.parse().map_err(|_| format!("`{item}` is no number of processors")))
 }
 
 fn list<T>(value: &str, parse: impl Fn(&str) -> Result<T, String>) -> Result<Vec<T>, String> {

@@ -65,7 +65,7 @@ pub(crate) fn run(options: &Options, procs: usize, mode: Mode) -> bool {
 }
 
 /// Reads the child's output on a thread of its own.
-fn lines_of(child: &mut Child) -> Receiver<String> {
+pub(crate) fn lines_of(child: &mut Child) -> Receiver<String> {
     let (tell, told) = channel();
     let output = child.stdout.take().expect("the child's output is a pipe");
     std::thread::spawn(move || {
@@ -115,7 +115,7 @@ impl Story {
 }
 
 /// Says all there is to know about a process that hangs: the stacks of its threads, if there is a gdb, and of its goroutines.
-fn examine(pid: u32) {
+pub(crate) fn examine(pid: u32) {
     let pid = pid.to_string();
     let gdb = Command::new("gdb")
         .args(["-p", &pid, "-batch", "-ex", "set pagination off", "-ex", "thread apply all bt 24"])

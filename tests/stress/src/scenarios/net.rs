@@ -213,23 +213,23 @@ type Ends = (Arc<dyn Shared>, Arc<dyn Shared>);
 
 /// What a life does with a socket of either kind.
 trait Shared: Send + Sync {
-    fn read(&self, buf: &mut [u8]) -> io::Result<usize>;
-    fn write(&self, buf: &[u8]) -> io::Result<usize>;
-    fn close(&self) -> io::Result<()>;
+    fn receive(&self, buf: &mut [u8]) -> io::Result<usize>;
+    fn send(&self, buf: &[u8]) -> io::Result<usize>;
+    fn end(&self) -> io::Result<()>;
 }
 
 macro_rules! shared {
     ($($stream:ty),*) => {$(
         impl Shared for $stream {
-            fn read(&self, buf: &mut [u8]) -> io::Result<usize> {
+            fn receive(&self, buf: &mut [u8]) -> io::Result<usize> {
                 (&mut &*self).read(buf)
             }
 
-            fn write(&self, buf: &[u8]) -> io::Result<usize> {
+            fn send(&self, buf: &[u8]) -> io::Result<usize> {
                 (&mut &*self).write(buf)
             }
 
-            fn close(&self) -> io::Result<()> {
+            fn end(&self) -> io::Result<()> {
                 self.close()
             }
         }
@@ -261,19 +261,19 @@ fn crowded_life(mark: u64, rand: &mut Rand) {
             let near = near.clone();
             spawn(move || {
                 let mut buf = [0; 3];
-                near.read(&mut buf).map(|count| buf[..count].to_vec())
+                near.receive(&mut buf).map(|count| buf[..count].to_vec())
             })
         })
         .collect();
     let writers: Vec<_> = (0..rand.range(0, 3))
         .map(|_| {
             let near = near.clone();
-            spawn(move || while near.write(&[0; 70_000]).is_ok() {})
+            spawn(move || while near.send(&[0; 70_000]).is_ok() {})
         })
         .collect();
     let data = rand.one_in(2);
     if data {
-        must("write", far.write(&sent));
+        must("write", far.send(&sent));
     }
     let mut own = rand.fork();
     let closer = spawn(move || {
@@ -283,7 +283,7 @@ fn crowded_life(mark: u64, rand: &mut Rand) {
             drop(far);
             pause(&mut own);
         }
-        must("close", near.close());
+        must("close", near.end());
     });
     for round in 0..rand.range(1, 6) {
         one_life(mark ^ round << 48, rand);
