@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::fs;
+use std::process;
 use std::time::{Duration, Instant};
 
 /// The answer of one child process, printed as one line: `VALUE PEAK_RSS_KIB [KEY=VALUE ..]`.
@@ -92,7 +93,12 @@ fn number(word: &str) -> Result<f64, String> {
 }
 
 fn status_kib(key: &str) -> u64 {
-    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    status_kib_of(process::id(), key)
+}
+
+/// A line of a process' status in KiB; 0 where the system does not tell.
+pub fn status_kib_of(pid: u32, key: &str) -> u64 {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
     let line = status.lines().find_map(|line| line.strip_prefix(key)).unwrap_or("0");
     line.split_whitespace().next().and_then(|word| word.parse().ok()).unwrap_or(0)
 }

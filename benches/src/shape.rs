@@ -28,6 +28,8 @@ pub const SLEEPS: u32 = 10;
 pub const BLOCK: Duration = Duration::from_millis(10);
 /// Period of the ticker of `hog`.
 pub const PERIOD: Duration = Duration::from_millis(10);
+/// What a connection of `tcp_echo` is read into.
+pub const ECHO_BUFFER: usize = 512;
 /// Children of an inner node of `skynet`.
 pub const FANOUT: u64 = 10;
 

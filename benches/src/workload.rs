@@ -3,6 +3,8 @@
 //! The targets are those of the project's performance plan; "best" is the best peer of the same row,
 //! threads included.
 
+use crate::load;
+
 /// One question to all peers.
 #[derive(Debug)]
 pub struct Workload {
@@ -62,9 +64,9 @@ pub enum Source {
 /// One target for goruntime's figure.
 #[derive(Clone, Copy, Debug)]
 pub enum Bound {
-    /// At most this many times the best peer's.
+    /// At most this many times the best peer's; at least, where more is better.
     Best(f64),
-    /// At most this many times the named peer's.
+    /// The same with the named peer's.
     Peer(&'static str, f64),
     /// At most this much above the named peer's.
     Above(&'static str, f64),
@@ -88,6 +90,7 @@ impl Workload {
         let mut bounds = self.metrics.iter().flat_map(|metric| metric.targets).flatten();
         match peer {
             "plain" => self.name == "startup",
+            "epoll" => load::is_load(self.name),
             "unguarded" => bounds.any(|bound| matches!(bound, Bound::Peer(other, _) if *other == peer)),
             _ => true,
         }
@@ -129,8 +132,22 @@ const TICKS: Metric = Metric {
     targets: [&[AtLeast(190.0)], &[AtLeast(190.0)]],
 };
 
+/// What a server achieves: requests per second, and what they and the connections cost.
+const fn server(targets: &'static [Bound]) -> [Metric; 5] {
+    const fn figure(suffix: &'static str, name: &'static str, unit: &'static str, target: &'static [Bound]) -> Metric {
+        Metric { suffix, source: Source::Extra(name), unit, more_is_better: false, targets: [target, target] }
+    }
+    [
+        Metric { suffix: "", source: Source::Value, unit: "req/s", more_is_better: true, targets: [targets, targets] },
+        figure(", half below", "p50_us", "us", &[]),
+        figure(", 99 % below", "p99_us", "us", &[Best(1.0)]),
+        figure(", a connection", "idle_bytes", "bytes", &[Peer("may", 0.667)]),
+        peak_mib(&[], &[]),
+    ]
+}
+
 macro_rules! table {
-    ($($name:ident $question:literal, $ops:literal, $thread_ops:literal, $least:literal, $rows:ident, [$($metric:expr),+];)+) => {
+    ($($name:ident $question:literal, $ops:literal, $thread_ops:literal, $least:literal, $rows:ident, $metrics:expr;)+) => {
         /// Every workload, in the order of the report.
         pub const WORKLOADS: &[Workload] = &[$(Workload {
             name: stringify!($name),
@@ -139,7 +156,7 @@ macro_rules! table {
             thread_ops: $thread_ops,
             least_ops: $least,
             rows: Rows::$rows,
-            metrics: &[$($metric),+],
+            metrics: &$metrics,
         }),+];
     };
 }
@@ -216,10 +233,18 @@ table! {
         100, 100, 4, Last, [value("ms", &[], &[Peer("go", 1.4)])];
     blocking_announced "the same, when the peer is told that the calls block",
         100, 100, 4, Last, [value("ms", &[], &[Peer("threads", 1.05)])];
+    tcp_echo_1 "echoes of 64 bytes over one connection, server and load on a core each",
+        100_000, 100_000, 100, First, server(&[Best(1.1)]);
+    tcp_echo_100 "the same over 100 connections",
+        500_000, 500_000, 100, First, server(&[Best(1.1), Peer("epoll", 0.9)]);
+    tcp_echo_1000 "the same over 1000 connections",
+        500_000, 500_000, 1_000, First, server(&[Best(1.1), Peer("epoll", 0.9)]);
+    tcp_echo_5000 "the same over 5000 connections",
+        500_000, 500_000, 5_000, First, server(&[Best(1.1)]);
     startup "an empty main, from fork to the end of wait",
         200, 200, 5, Last, [value("us", &[Above("plain", 350.0)], &[Above("plain", 350.0)])];
 }
 
-/// The peers that `--only` accepts, in the order of the report; `plain` is an empty Rust program, `unguarded` is goruntime without its affinity guard,
-/// for the workloads that have a target against it.
-pub const PEERS: &[&str] = &["goruntime", "go", "tokio", "may", "smol", "threads", "plain", "unguarded"];
+/// The peers that `--only` accepts, in the order of the report; `epoll` is a loop without a runtime, for loads on servers, `plain` an empty Rust
+/// program, `unguarded` goruntime without its affinity guard, for the workloads that have a target against it.
+pub const PEERS: &[&str] = &["goruntime", "go", "tokio", "may", "smol", "threads", "epoll", "plain", "unguarded"];

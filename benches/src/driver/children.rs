@@ -7,6 +7,7 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use crate::load;
 use crate::outcome::Outcome;
 
 /// A child that takes longer than this has hung.
@@ -54,7 +55,11 @@ impl Children {
                 None => return unsupported("is std's own main"),
             }
         } else {
-            self.ask(self.command(peer, workload, workers, ops))
+            let mut command = self.command(peer, workload, workers, ops);
+            if load::is_load(workload) {
+                command = self.loaded(workload, workers, ops, &command);
+            }
+            self.ask(command)
         };
         answer.unwrap_or_else(Answer::Failed)
     }
@@ -75,6 +80,14 @@ impl Children {
             }
         };
         command.arg(workload).arg(workers.to_string()).arg(ops.to_string());
+        command.env("GOMAXPROCS", workers.to_string());
+        command
+    }
+
+    /// The command that puts a load on the server that `server` starts.
+    fn loaded(&self, workload: &str, workers: u32, ops: u64, server: &Command) -> Command {
+        let mut command = Command::new(self.bins.join("goruntime-bench"));
+        command.args(["load", workload, &ops.to_string()]).arg(server.get_program()).args(server.get_args());
         command.env("GOMAXPROCS", workers.to_string());
         command
     }

@@ -73,9 +73,9 @@ impl Row {
         self.peers.iter().find(|(name, _)| *name == peer).map(|(_, [_, median, _])| *median)
     }
 
-    /// The best of the others, and its median; an empty program is no competitor.
+    /// The best of the others, and its median; an empty program and a bare loop are no competitors.
     pub fn best_peer(&self) -> Option<(&'static str, f64)> {
-        let others = self.peers.iter().filter(|(name, _)| !["goruntime", "plain", "unguarded"].contains(name));
+        let others = self.peers.iter().filter(|(name, _)| !["goruntime", "plain", "epoll", "unguarded"].contains(name));
         let medians = others.map(|(name, [_, median, _])| (*name, *median));
         if self.metric.more_is_better {
             medians.max_by(|a, b| a.1.total_cmp(&b.1))
@@ -107,15 +107,17 @@ impl Row {
 
     /// One target in words, with whether it was reached.
     fn verdict(&self, bound: Bound) -> String {
+        let wanted = if self.metric.more_is_better { ">=" } else { "<=" };
         let text = match bound {
-            Bound::Best(factor) => format!("<= {factor} x best"),
-            Bound::Peer(peer, factor) => format!("<= {factor} x {peer}"),
+            Bound::Best(factor) => format!("{wanted} {factor} x best"),
+            Bound::Peer(peer, factor) => format!("{wanted} {factor} x {peer}"),
             Bound::Above(peer, extra) => format!("<= {peer} + {extra}"),
             Bound::AtMost(limit) => format!("<= {limit}"),
             Bound::AtLeast(limit) => format!(">= {limit}"),
         };
         let reached = self.median("goruntime").zip(self.limit(bound)).map(|(own, limit)| match bound {
             Bound::AtLeast(_) => own >= limit,
+            Bound::Best(_) | Bound::Peer(..) if self.metric.more_is_better => own >= limit,
             _ => own <= limit,
         });
         match reached {
@@ -293,6 +295,13 @@ mod tests {
         let row = row("hog", 2, &[("goruntime", 198.0), ("go", 99.0), ("smol", 1.0)]);
         assert_eq!(row.best_peer(), Some(("go", 99.0)));
         assert_eq!(row.verdicts(), ">= 190 reached");
+    }
+
+    #[test]
+    fn more_requests_are_better_and_a_bare_loop_is_no_competitor() {
+        let row = row("tcp_echo_100", 1, &[("goruntime", 200.0), ("go", 150.0), ("tokio", 190.0), ("epoll", 210.0)]);
+        assert_eq!(row.best_peer(), Some(("tokio", 190.0)));
+        assert_eq!(row.verdicts(), ">= 1.1 x best MISSED; >= 0.9 x epoll reached");
     }
 
     #[test]

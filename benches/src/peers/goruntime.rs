@@ -3,18 +3,21 @@
 //! Runs as goroutine 1 of the program `bench_goruntime`. Wait groups are leaked, so that a goroutine
 //! captures a plain reference, as Go's closures capture a pointer.
 
+use std::io::{Read, Write};
 use std::sync::atomic::Ordering::Relaxed;
 use std::thread::sleep as block;
 use std::time::{Duration, Instant};
 
+use ::goruntime::net::TcpListener;
 use ::goruntime::runtime::{self, yield_now};
 use ::goruntime::sync::WaitGroup;
 use ::goruntime::time::sleep;
 use ::goruntime::{JoinHandle, go, spawn};
 
 use super::UNKNOWN;
+use crate::load;
 use crate::outcome::{Outcome, Unsupported};
-use crate::shape::{ARRIVED, BATCH, BLOCK, Parked, SLEEPS, Ticker, YIELDERS, hog, random_millis};
+use crate::shape::{ARRIVED, BATCH, BLOCK, ECHO_BUFFER, Parked, SLEEPS, Ticker, YIELDERS, hog, random_millis};
 
 /// Runs one workload; the caller is a goroutine.
 pub fn run(workload: &str, workers: u32, ops: u64) -> Result<Outcome, Unsupported> {
@@ -33,6 +36,7 @@ pub fn run(workload: &str, workers: u32, ops: u64) -> Result<Outcome, Unsupporte
         "hog" => hogs(workers, ops),
         "blocking" => blocking(ops, || block(BLOCK)),
         "blocking_announced" => blocking(ops, || runtime::blocking(|| block(BLOCK))),
+        server if server.starts_with(load::ECHO) => tcp_echo(),
         other => return with_channels(other, ops),
     })
 }
@@ -52,6 +56,24 @@ pub(super) fn wait_group(tasks: u64) -> &'static WaitGroup {
     let group = Box::leak(Box::new(WaitGroup::new()));
     group.add(tasks as i64);
     group
+}
+
+/// Serves until the process is killed.
+fn tcp_echo() -> Outcome {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    load::announce(listener.local_addr().expect("a bound address"));
+    loop {
+        let (mut stream, _) = listener.accept().expect("a connection");
+        stream.set_nodelay(true).expect("an open connection");
+        go(move || {
+            let mut buf = [0; ECHO_BUFFER];
+            while let Ok(count @ 1..) = stream.read(&mut buf) {
+                if stream.write_all(&buf[..count]).is_err() {
+                    return;
+                }
+            }
+        });
+    }
 }
 
 fn join_all(tasks: impl IntoIterator<Item = JoinHandle<()>>) {

@@ -5,6 +5,7 @@
 //! so it has no row that needs more, and `mem_parked` takes 30,000.
 
 use std::hint::black_box;
+use std::io::{Read, Write};
 use std::sync::Arc;
 use std::sync::atomic::{
     AtomicU64,
@@ -16,13 +17,16 @@ use std::time::{Duration, Instant};
 use ::may::coroutine::{JoinHandle, sleep, yield_now};
 use ::may::cqueue;
 use ::may::go;
+use ::may::net::TcpListener;
 use ::may::sync::mpmc::{self, Receiver, Sender};
 use ::may::sync::{Mutex, RwLock, Semphore};
 
 use super::UNKNOWN;
+use crate::load;
 use crate::outcome::{Outcome, Unsupported};
 use crate::shape::{
-    ARRIVED, BATCH, BLOCK, CAPACITY, LOCKERS, Parked, SIDES, SLEEPS, STAGES, Ticker, WRITE_EVERY, YIELDERS, hog,
+    ARRIVED, BATCH, BLOCK, CAPACITY, ECHO_BUFFER, LOCKERS, Parked, SIDES, SLEEPS, STAGES, Ticker, WRITE_EVERY,
+    YIELDERS, hog,
 };
 
 /// Most coroutines that fit under the default map limit.
@@ -60,12 +64,31 @@ fn dispatch(workload: &str, workers: u32, ops: u64) -> Result<Outcome, Unsupport
         "mem_parked_100k" => mem_parked(ops.min(MOST)),
         "hog" => hogs(workers, ops),
         "blocking" => blocking(ops),
+        server if server.starts_with(load::ECHO) => tcp_echo(),
         "spawn_burst" | "skynet" | "timers_rand" | "timers_1ms" | "mem_parked_1m" => {
             return Err("more coroutines than vm.max_map_count allows");
         }
         "blocking_announced" => return Err("has no way to announce a blocking call"),
         _ => return Err(UNKNOWN),
     })
+}
+
+/// Serves until the process is killed.
+fn tcp_echo() -> Outcome {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    load::announce(listener.local_addr().expect("a bound address"));
+    loop {
+        let (mut stream, _) = listener.accept().expect("a connection");
+        stream.set_nodelay(true).expect("an open connection");
+        go!(move || {
+            let mut buf = [0; ECHO_BUFFER];
+            while let Ok(count @ 1..) = stream.read(&mut buf) {
+                if stream.write_all(&buf[..count]).is_err() {
+                    return;
+                }
+            }
+        });
+    }
 }
 
 /// A channel of any of the three kinds, cloned to share it.

@@ -3,6 +3,7 @@
 //! Every `run` takes the name of a workload, the worker count and the operations, and answers with an
 //! outcome or with the reason why the peer has none. A peer uses what its users would use.
 
+pub mod epoll;
 #[cfg(feature = "runtime")]
 pub mod goruntime;
 #[cfg(feature = "channels")]

@@ -15,14 +15,18 @@ use std::time::{Duration, Instant};
 
 use ::smol::channel::{self, Receiver};
 use ::smol::future::{pending, race, yield_now};
+use ::smol::io::{AsyncReadExt, AsyncWriteExt};
 use ::smol::lock::{Mutex, RwLock, Semaphore};
+use ::smol::net::TcpListener;
 use ::smol::{Executor, Task, Timer, block_on, unblock};
 
 use super::UNKNOWN;
 use super::rendezvous::{self, Detach};
+use crate::load;
 use crate::outcome::{Outcome, Unsupported};
 use crate::shape::{
-    ARRIVED, BATCH, BLOCK, CAPACITY, LOCKERS, Parked, SIDES, SLEEPS, Ticker, WRITE_EVERY, YIELDERS, hog, random_millis,
+    ARRIVED, BATCH, BLOCK, CAPACITY, ECHO_BUFFER, LOCKERS, Parked, SIDES, SLEEPS, Ticker, WRITE_EVERY, YIELDERS, hog,
+    random_millis,
 };
 
 static EXECUTOR: Executor<'static> = Executor::new();
@@ -72,9 +76,29 @@ async fn dispatch(workload: String, workers: u32, ops: u64) -> Result<Outcome, U
         "mem_parked_100k" | "mem_parked_1m" => mem_parked(ops).await,
         "hog" => hogs(workers, ops).await,
         "blocking" => blocking(ops).await,
+        server if server.starts_with(load::ECHO) => tcp_echo().await,
         "blocking_announced" => blocking_announced(ops).await,
         _ => return Err(UNKNOWN),
     })
+}
+
+/// Serves until the process is killed.
+async fn tcp_echo() -> Outcome {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    load::announce(listener.local_addr().expect("a bound address"));
+    loop {
+        let (mut stream, _) = listener.accept().await.expect("a connection");
+        stream.set_nodelay(true).expect("an open connection");
+        spawn(async move {
+            let mut buf = [0; ECHO_BUFFER];
+            while let Ok(count @ 1..) = stream.read(&mut buf).await {
+                if stream.write_all(&buf[..count]).await.is_err() {
+                    return;
+                }
+            }
+        })
+        .detach();
+    }
 }
 
 #[derive(Clone, Copy)]

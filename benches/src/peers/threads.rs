@@ -4,6 +4,8 @@
 //! more tasks than a system has threads are left out; `mem_parked` takes fewer.
 
 use std::hint::black_box;
+use std::io::{Read, Write};
+use std::net::TcpListener;
 use std::sync::atomic::{
     AtomicU64,
     Ordering::{AcqRel, Relaxed},
@@ -15,9 +17,11 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{Receiver, Sender, bounded, select, unbounded};
 
 use super::UNKNOWN;
+use crate::load;
 use crate::outcome::{Outcome, Unsupported};
 use crate::shape::{
-    ARRIVED, BATCH, BLOCK, CAPACITY, LOCKERS, Parked, SIDES, SLEEPS, STAGES, Ticker, WRITE_EVERY, YIELDERS, hog,
+    ARRIVED, BATCH, BLOCK, CAPACITY, ECHO_BUFFER, LOCKERS, Parked, SIDES, SLEEPS, STAGES, Ticker, WRITE_EVERY,
+    YIELDERS, hog,
 };
 
 /// Runs one workload.
@@ -45,11 +49,30 @@ pub fn run(workload: &str, workers: u32, ops: u64) -> Result<Outcome, Unsupporte
         "mem_parked_100k" => mem_parked(ops),
         "hog" => hogs(workers, ops),
         "blocking" | "blocking_announced" => blocking(ops),
+        server if server.starts_with(load::ECHO) => tcp_echo(),
         "spawn_burst" | "sieve_unbuf" | "skynet" | "timers_rand" | "timers_1ms" | "mem_queued" | "mem_parked_1m" => {
             return Err("more threads than a system has");
         }
         _ => return Err(UNKNOWN),
     })
+}
+
+/// Serves until the process is killed.
+fn tcp_echo() -> Outcome {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    load::announce(listener.local_addr().expect("a bound address"));
+    loop {
+        let (mut stream, _) = listener.accept().expect("a connection");
+        stream.set_nodelay(true).expect("an open connection");
+        spawn(move || {
+            let mut buf = [0; ECHO_BUFFER];
+            while let Ok(count @ 1..) = stream.read(&mut buf) {
+                if stream.write_all(&buf[..count]).is_err() {
+                    return;
+                }
+            }
+        });
+    }
 }
 
 /// Confines the process to its first `cpus` CPUs, where the system can.

@@ -12,6 +12,8 @@ use std::sync::atomic::{
 use std::thread;
 use std::time::{Duration, Instant};
 
+use ::tokio::io::{AsyncReadExt, AsyncWriteExt};
+use ::tokio::net::TcpListener;
 use ::tokio::sync::{Mutex, Notify, RwLock, mpsc};
 use ::tokio::task::{JoinHandle, spawn_blocking, yield_now};
 use ::tokio::time::sleep;
@@ -19,9 +21,11 @@ use ::tokio::{runtime, select, spawn};
 
 use super::UNKNOWN;
 use super::rendezvous::{self, Detach};
+use crate::load;
 use crate::outcome::{Outcome, Unsupported};
 use crate::shape::{
-    ARRIVED, BATCH, BLOCK, CAPACITY, LOCKERS, Parked, SIDES, SLEEPS, Ticker, WRITE_EVERY, YIELDERS, hog, random_millis,
+    ARRIVED, BATCH, BLOCK, CAPACITY, ECHO_BUFFER, LOCKERS, Parked, SIDES, SLEEPS, Ticker, WRITE_EVERY, YIELDERS, hog,
+    random_millis,
 };
 
 /// Runs one workload.
@@ -29,7 +33,7 @@ pub fn run(workload: &str, workers: u32, ops: u64) -> Result<Outcome, Unsupporte
     let workload = workload.to_owned();
     let rt = runtime::Builder::new_multi_thread()
         .worker_threads(workers as usize)
-        .enable_time()
+        .enable_all()
         .build()
         .expect("a tokio runtime");
     let answer = rt.block_on(async move { spawn(dispatch(workload, workers, ops)).await });
@@ -66,9 +70,28 @@ async fn dispatch(workload: String, workers: u32, ops: u64) -> Result<Outcome, U
         "mem_parked_100k" | "mem_parked_1m" => mem_parked(ops).await,
         "hog" => hogs(workers, ops).await,
         "blocking" => blocking(ops).await,
+        server if server.starts_with(load::ECHO) => tcp_echo().await,
         "blocking_announced" => blocking_announced(ops).await,
         _ => return Err(UNKNOWN),
     })
+}
+
+/// Serves until the process is killed.
+async fn tcp_echo() -> Outcome {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    load::announce(listener.local_addr().expect("a bound address"));
+    loop {
+        let (mut stream, _) = listener.accept().await.expect("a connection");
+        stream.set_nodelay(true).expect("an open connection");
+        spawn(async move {
+            let mut buf = [0; ECHO_BUFFER];
+            while let Ok(count @ 1..) = stream.read(&mut buf).await {
+                if stream.write_all(&buf[..count]).await.is_err() {
+                    return;
+                }
+            }
+        });
+    }
 }
 
 #[derive(Clone, Copy)]
