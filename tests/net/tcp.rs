@@ -7,10 +7,12 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::os::fd::{AsRawFd, FromRawFd, IntoRawFd, OwnedFd};
 use std::time::Duration;
 
+use goruntime::channel::bounded;
 use goruntime::net::{Shutdown, TcpListener, TcpStream};
+use goruntime::runtime::yield_now;
 use goruntime::{go, spawn};
 
-use crate::procs::with_procs;
+use crate::procs::{settle, with_procs};
 use crate::{connection, listen};
 
 /// Bytes in which every position is recognised.
@@ -166,6 +168,75 @@ fn a_reset_is_an_error_of_that_kind() {
         far.set_linger(Some(Duration::ZERO)).unwrap();
         drop(far);
         assert_eq!(reader.join().unwrap(), ErrorKind::ConnectionReset);
+    });
+}
+
+/// Data and end, one edge for both: a read that takes the data and has room left is followed by one that sees the end.
+#[test]
+fn the_end_is_seen_behind_the_last_data() {
+    for procs in [1, 2, 4] {
+        with_procs(procs, || {
+            for round in 0..200 {
+                let (mut near, mut far) = connection();
+                let reader = spawn(move || {
+                    let mut buf = [0; 16];
+                    let mut sum = 0;
+                    loop {
+                        match near.read(&mut buf).unwrap() {
+                            0 => return sum,
+                            count => sum += count,
+                        }
+                    }
+                });
+                if round % 2 == 0 {
+                    yield_now();
+                }
+                far.write_all(b"one").unwrap();
+                if round % 3 == 0 {
+                    yield_now();
+                }
+                far.write_all(b"two").unwrap();
+                drop(far);
+                assert_eq!(reader.join().unwrap(), 6);
+            }
+        });
+    }
+}
+
+/// Urgent data ends a read before the data that is behind it, which no edge announces any more.
+#[test]
+#[cfg(target_os = "linux")]
+fn data_behind_urgent_data_is_read() {
+    with_procs(1, || {
+        for early in [false, true] {
+            let (near, far) = connection();
+            let send = |byte: &[u8], flags: i32| {
+                // SAFETY: the descriptor is open, and the pointer and the length are those of a living slice.
+                let sent = unsafe { libc::send(far.as_raw_fd(), byte.as_ptr().cast(), byte.len(), flags) };
+                assert_eq!(sent, 1);
+            };
+            let (tell, told) = bounded(3);
+            let reader = spawn(move || {
+                let mut got = Vec::new();
+                while got.len() < 3 {
+                    let mut buf = [0; 16];
+                    let count = (&near).read(&mut buf).unwrap();
+                    got.extend_from_slice(&buf[..count]);
+                    tell.send(()).unwrap();
+                }
+                got
+            });
+            send(b"a", 0);
+            if early {
+                // The first is read alone, and the others come when the reader waits for them, with one edge.
+                told.recv().unwrap();
+                settle();
+            }
+            send(b"b", 0);
+            send(b"!", libc::MSG_OOB);
+            send(b"c", 0);
+            assert_eq!(reader.join().unwrap(), b"abc");
+        }
     });
 }
 

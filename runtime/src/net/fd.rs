@@ -8,6 +8,8 @@
 //! FD3. An edge is forgotten before an operation is tried, never after; so an edge after a try that would have blocked is not lost. FD4. The
 //! descriptor is registered before the first wait, once, and `registered` changes under `registering`; what is ready at that moment is an edge.
 //! FD5. A forked child neither registers nor ends a registration: the poller is its parent's. It may use and drop sockets, until it has to wait.
+//! FD6. `drained` is set under the turn of the reading side by a read that took all there was: what comes later is an edge, which nobody has
+//! forgotten while it is set. So the next operation of that side waits before it tries.
 //!
 //! *Locks.* `registering`, a leaf: it covers a system call, and no operation of the runtime.
 //!
@@ -52,6 +54,8 @@ struct Io {
     turns: [Turn; 2],
     /// Longest wait of one operation a side, ns; 0 is for ever.
     timeouts: [AtomicI64; 2],
+    /// FD6.
+    drained: AtomicBool,
     /// The user wants errors instead of waits.
     nonblocking: AtomicBool,
 }
@@ -62,6 +66,9 @@ pub(crate) trait StdSocket: AsFd {
     const NETWORK: &'static str = "";
     /// Go's word for an operation of the reading side.
     const READ: &'static str = "read";
+    /// Whether a read that fills a part of the buffer has taken all there was. Not so for Unix sockets, whose reads end with every message that
+    /// has descriptors.
+    const SHORT_READS_TELL: bool = false;
 
     /// The address of this end and of the other one.
     fn ends(&self) -> [End; 2] {
@@ -77,11 +84,16 @@ pub(crate) trait StdSocket: AsFd {
         Self: Sized;
 }
 
+const fn is_tcp_stream(network: &str, read: &str) -> bool {
+    matches!((network.as_bytes(), read.as_bytes()), (b"tcp", b"read"))
+}
+
 macro_rules! std_sockets {
     ($($socket:ty: $network:literal, $read:literal $(, $peer_addr:ident)?;)*) => {$(
         impl StdSocket for $socket {
             const NETWORK: &'static str = $network;
             const READ: &'static str = $read;
+            const SHORT_READS_TELL: bool = netpoll::SHORT_READS_TELL && is_tcp_stream($network, $read);
 
             fn ends(&self) -> [End; 2] {
                 let local = self.local_addr().map_or(End::Unknown, End::from);
@@ -139,6 +151,7 @@ impl<S: StdSocket> Socket<S> {
             registering: Lock::new(()),
             turns: [Turn::new(), Turn::new()],
             timeouts: [AtomicI64::new(0), AtomicI64::new(0)],
+            drained: AtomicBool::new(false),
             nonblocking: AtomicBool::new(false),
         };
         Arc::new(Socket { io, sock, ends: OnceLock::new() })
@@ -184,10 +197,25 @@ impl<S: StdSocket> Socket<S> {
         mut op: impl FnMut(&S) -> io::Result<T>,
     ) -> io::Result<T> {
         let timeout = self.io.timeout_ns(side);
-        self.io.run(side, timeout, at, || op(&self.sock)).map_err(|error| self.in_words(Self::word(side), error))
+        let done = self.io.run(side, timeout, at, || op(&self.sock), |_| false);
+        done.map_err(|error| self.in_words(Self::word(side), error))
     }
 
-    /// The same, for as long as `limit`.
+    /// The same for a read into so much `room`.
+    #[inline]
+    pub(crate) fn read(
+        &self,
+        room: usize,
+        at: &'static Location<'static>,
+        mut op: impl FnMut(&S) -> io::Result<usize>,
+    ) -> io::Result<usize> {
+        let timeout = self.io.timeout_ns(Side::Read);
+        let took_all = |count: &usize| S::SHORT_READS_TELL && (1..room).contains(count);
+        let done = self.io.run(Side::Read, timeout, at, || op(&self.sock), took_all);
+        done.map_err(|error| self.in_words(S::READ, error))
+    }
+
+    /// The same as `run`, for as long as `limit`.
     pub(crate) fn run_within<T>(
         &self,
         side: Side,
@@ -197,7 +225,8 @@ impl<S: StdSocket> Socket<S> {
     ) -> io::Result<T> {
         // Zero is the shortest limit here, and what is too long for a number is for ever.
         let ns = limit.map_or(0, |limit| i64::try_from(limit.as_nanos()).map_or(0, |ns| ns.max(1)));
-        self.io.run(side, ns, at, || op(&self.sock)).map_err(|error| self.in_words(Self::word(side), error))
+        let done = self.io.run(side, ns, at, || op(&self.sock), |_| false);
+        done.map_err(|error| self.in_words(Self::word(side), error))
     }
 
     /// Go's word for an operation of a side.
@@ -322,6 +351,7 @@ impl Io {
         timeout: i64,
         at: &'static Location<'static>,
         mut op: impl FnMut() -> io::Result<T>,
+        took_all: impl Fn(&T) -> bool,
     ) -> io::Result<T> {
         check_goexit();
         if self.nonblocking.load(Ordering::Relaxed) {
@@ -337,15 +367,26 @@ impl Io {
             }
         };
         self.desc.check(side).map_err(error::of_end)?;
-        // FD3.
-        self.desc.word(side).reset();
+        let mut is_empty = side == Side::Read && self.take_drained();
+        if !is_empty {
+            // FD3.
+            self.desc.word(side).reset();
+        }
         loop {
-            match op() {
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                Err(_) if self.desc.is_closed() => return Err(error::closed()),
-                done => return done,
+            if !is_empty {
+                match op() {
+                    Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                    Err(_) if self.desc.is_closed() => return Err(error::closed()),
+                    done => {
+                        if done.as_ref().is_ok_and(&took_all) {
+                            self.drained.store(true, Ordering::Relaxed);
+                        }
+                        return done;
+                    }
+                }
             }
+            is_empty = false;
             self.ensure_registered()?;
             if timeout != 0 && limit.is_none() {
                 limit = Some(os::nanotime().saturating_add(timeout));
@@ -371,6 +412,16 @@ impl Io {
                 return Poll::Pending;
             }
         }
+    }
+
+    /// FD6. True: there is nothing to read unless there was an edge.
+    #[inline(always)]
+    fn take_drained(&self) -> bool {
+        if !self.drained.load(Ordering::Relaxed) {
+            return false;
+        }
+        self.drained.store(false, Ordering::Relaxed);
+        self.registered.load(Ordering::Relaxed) && !self.desc.is_irregular() && !netpoll::is_forked_child()
     }
 
     /// Waits for the turn of a side. Behind it others may wait for longer than `limit`: the time in the queue counts.
@@ -452,6 +503,41 @@ mod tests {
 
     fn read(socket: &Socket<UnixStream>) -> io::Result<usize> {
         socket.run(Side::Read, Location::caller(), |mut socket| socket.read(&mut [0]))
+    }
+
+    /// FD6: what has been read to the end is not tried before there is an edge; a wait in vain makes it doubtful again.
+    #[test]
+    fn after_a_short_read_the_next_one_waits_first() {
+        if !netpoll::SHORT_READS_TELL {
+            return;
+        }
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("the loopback has a free port");
+        let mut far =
+            std::net::TcpStream::connect(listener.local_addr().expect("it has an address")).expect("it listens");
+        let near = Socket::new(listener.accept().expect("somebody has connected").0);
+        let mut tries = 0;
+        let mut read = |length: usize| {
+            tries = 0;
+            let done = near.read(length, Location::caller(), |mut sock| {
+                tries += 1;
+                sock.read(&mut [0; 8][..length])
+            });
+            (done.ok(), tries)
+        };
+        far.write_all(b"0123456789abcdef").expect("there is room");
+        // Registered, and full: more may be there.
+        assert_eq!((read(8), read(4)), ((Some(8), 1), (Some(4), 1)));
+        near.set_timeout(Side::Read, Some(Duration::from_millis(1))).expect("it is open");
+        assert_eq!((read(5), read(8)), ((Some(4), 1), (None, 1)));
+        far.write_all(b"xyz").expect("there is room");
+        near.set_timeout(Side::Read, None).expect("it is open");
+        assert_eq!(read(8).0, Some(3));
+        near.set_timeout(Side::Read, Some(Duration::from_millis(1))).expect("it is open");
+        // The second one knows nothing any more, and finds out.
+        assert_eq!((read(8), read(8)), ((None, 0), (None, 1)));
+        drop(far);
+        near.set_timeout(Side::Read, None).expect("it is open");
+        assert_eq!(read(8).0, Some(0));
     }
 
     /// The M that watches a timer has to sleep in the poller from the moment when there is one, also if the socket for which it was made cannot

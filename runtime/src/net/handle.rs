@@ -217,13 +217,14 @@ macro_rules! stream_io {
             #[track_caller]
             fn read(&mut self, buf: &mut [u8]) -> std::io::Result<usize> {
                 let at = core::panic::Location::caller();
-                self.socket.run(crate::netpoll::polldesc::Side::Read, at, |mut socket| socket.read(buf))
+                self.socket.read(buf.len(), at, |mut socket| socket.read(buf))
             }
 
             #[track_caller]
             fn read_vectored(&mut self, bufs: &mut [std::io::IoSliceMut<'_>]) -> std::io::Result<usize> {
                 let at = core::panic::Location::caller();
-                self.socket.run(crate::netpoll::polldesc::Side::Read, at, |mut socket| socket.read_vectored(bufs))
+                let room = bufs.iter().map(|buf| buf.len()).sum();
+                self.socket.read(room, at, |mut socket| socket.read_vectored(bufs))
             }
         }
 

@@ -32,6 +32,21 @@ mod poller;
 #[cfg(unix)]
 pub(crate) use poller::*;
 
+/// What a socket is watched for. Urgent data ends a read before the rest of what has come, so where short reads are taken for the last it is
+/// to be known.
+#[cfg(target_os = "linux")]
+fn interests() -> mio::Interest {
+    mio::Interest::READABLE | mio::Interest::WRITABLE | mio::Interest::PRIORITY
+}
+#[cfg(all(unix, not(target_os = "linux")))]
+fn interests() -> mio::Interest {
+    mio::Interest::READABLE | mio::Interest::WRITABLE
+}
+
+/// Whether a read from a TCP connection that fills less than the buffer has taken all there was, unless `PollDesc::is_irregular`, and whatever
+/// comes then is an edge.
+pub(crate) const SHORT_READS_TELL: bool = cfg!(target_os = "linux");
+
 #[cfg(not(unix))]
 mod none;
 #[cfg(not(unix))]

@@ -15,7 +15,7 @@
 
 use core::mem::offset_of;
 use core::ptr::NonNull;
-use core::sync::atomic::{AtomicPtr, AtomicU32, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, Ordering};
 
 use crate::base::lock::Lock;
 use crate::gmp::timers::Timer;
@@ -101,6 +101,8 @@ pub(crate) struct PollDesc {
     timers: [Timer; 2],
     times: Lock<[Times; 2]>,
     flags: AtomicU32,
+    /// See `is_irregular`.
+    irregular: AtomicBool,
     /// The number of this life (PD1).
     tag: AtomicU32,
     /// Position in the table; set when the memory is made.
@@ -145,6 +147,17 @@ impl PollDesc {
     #[inline(always)]
     pub(crate) fn is_closed(&self) -> bool {
         self.flags.load(Ordering::Relaxed) & CLOSED != 0
+    }
+
+    /// Whether an end, an error or urgent data was announced in this life: then a short read says nothing about what there is behind it.
+    #[inline(always)]
+    pub(crate) fn is_irregular(&self) -> bool {
+        self.irregular.load(Ordering::Relaxed)
+    }
+
+    /// Before the edge is reported that announces it: whoever takes the edge, which is an Acquire, sees this.
+    pub(crate) fn set_irregular(&self) {
+        self.irregular.store(true, Ordering::Relaxed);
     }
 
     #[cold]
@@ -281,6 +294,7 @@ impl PollDesc {
             word.clear();
         }
         self.flags.store(0, Ordering::Relaxed);
+        self.irregular.store(false, Ordering::Relaxed);
     }
 }
 

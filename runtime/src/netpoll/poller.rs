@@ -23,10 +23,10 @@ use mio::{Events, Interest, Poll, Registry, Token, Waker};
 use crate::base::lock::Lock;
 use crate::base::throw::{print_facts, throw};
 use crate::gmp::GList;
-use crate::netpoll::Readied;
 use crate::netpoll::gate::Gate;
 use crate::netpoll::polldesc::{PollDesc, Side};
 use crate::netpoll::table;
+use crate::netpoll::{Readied, interests};
 use crate::os;
 
 /// Events taken at a time; Go's number.
@@ -92,10 +92,9 @@ fn open_first() -> io::Result<bool> {
 /// Watches a socket for the rest of the descriptor's life.
 pub(crate) fn register(fd: RawFd, desc: &PollDesc) -> io::Result<()> {
     let token = Token(desc.index.load(Ordering::Relaxed) as usize | (desc.tag() as usize) << 32);
-    let both = Interest::READABLE | Interest::WRITABLE;
     match SHARED.get() {
         Some(_) if os::is_to_fail(os::Fault::Register) => Err(io::ErrorKind::StorageFull.into()),
-        Some(shared) => shared.registry.register(&mut SourceFd(&fd), token, both),
+        Some(shared) => shared.registry.register(&mut SourceFd(&fd), token, interests()),
         None => Err(io::ErrorKind::Unsupported.into()),
     }
 }
@@ -191,6 +190,9 @@ impl Poller {
             let Some(desc) = table::at(token.0 as u32) else { continue };
             if desc.tag() != (token.0 >> 32) as u32 {
                 continue;
+            }
+            if event.is_read_closed() || event.is_error() || event.is_priority() {
+                desc.set_irregular();
             }
             if event.is_readable() || event.is_read_closed() || event.is_error() {
                 desc.unblock(Side::Read, true, &mut ready);
