@@ -9,8 +9,9 @@ mod server;
 use std::fmt::Display;
 use std::process::ExitCode;
 
-use goruntime::context::{self, CancelFunc, Context, StopFunc};
+use goruntime::context::{self, Context, StopFunc};
 use goruntime::runtime::num_goroutine;
+use goruntime::signal::{self, Signal, SignalError, StopHandle};
 use goruntime::time::{Duration, Instant, sleep};
 
 pub use idle::Idle;
@@ -20,21 +21,13 @@ pub use server::{listen, serve};
 /// How long goroutines that have nothing to do any more may take to be gone.
 const LAST_STEPS: Duration = Duration::from_secs(10);
 
-/// The context of a program: it ends with SIGTERM or SIGINT.
+/// The context of a program: it ends with SIGTERM or SIGINT, which do not end the program while the handle exists.
 ///
 /// # Errors
 ///
 /// If the signals cannot be caught.
-pub fn until_told_to_stop() -> std::io::Result<(Context, CancelFunc)> {
-    let (ctx, cancel) = context::with_cancel(&context::background());
-    let mut signals = signal_hook::iterator::Signals::new([libc::SIGTERM, libc::SIGINT])?;
-    let (stop, handle) = (cancel.clone(), signals.handle());
-    context::after_func(&ctx, move || handle.close());
-    goruntime::go(move || {
-        signals.forever().next();
-        stop.cancel();
-    });
-    Ok((ctx, cancel))
+pub fn until_told_to_stop() -> Result<(Context, StopHandle), SignalError> {
+    signal::notify_context(&context::background(), &[Signal::TERM, Signal::INT])
 }
 
 /// Calls `f` when `ctx` ends while the guard lives.

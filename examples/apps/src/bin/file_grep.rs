@@ -4,13 +4,13 @@
 //! channel of handles, in the order of the names, how many results wait to be printed. The statuses are grep's: 0 if a line matched, 1 if none, 2 after
 //! an error.
 
-use std::fs;
-use std::io::{self, BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
-use std::process::ExitCode;
 use std::sync::Arc;
 
 use goruntime::channel::{Receiver, Sender, bounded};
+use goruntime::fs;
+use goruntime::io::{self, BufRead, BufReader, Read, Write};
+use goruntime::process::ExitCode;
 use goruntime::sync::Semaphore;
 use goruntime::{JoinHandle, scope, spawn};
 use goruntime_apps::usage;

@@ -32,7 +32,7 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
         return Ok(usage("https_server", format_args!("`{}` is no number of seconds", seconds[0]), USAGE));
     };
     let config = config(certificate, key)?;
-    let (ctx, _cancel) = until_told_to_stop()?;
+    let (ctx, _signals) = until_told_to_stop()?;
     serve(listen(addr)?, &ctx, |stream, peer| match client(stream, config.clone(), patience, &ctx) {
         Ok(requests) => println!("{peer}: {requests} requests"),
         Err(error) => println!("{peer}: {error}"),

@@ -22,7 +22,7 @@ fn main() -> io::Result<ExitCode> {
     let Ok(patience) = seconds.parse().map(Duration::from_secs) else {
         return Ok(usage("tcp_echo", format_args!("`{seconds}` is no number of seconds"), USAGE));
     };
-    let (ctx, _cancel) = until_told_to_stop()?;
+    let (ctx, _signals) = until_told_to_stop()?;
     serve(listen(&addr)?, &ctx, |stream, peer| report(peer, echo(&stream, patience, &ctx)));
     last_line();
     Ok(ExitCode::SUCCESS)

@@ -43,12 +43,12 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
         Err(wrong) => return Ok(usage("http_client", wrong, USAGE)),
     };
     let agent = agent(&job)?;
-    let (ctx, cancel) = until_told_to_stop()?;
+    let (ctx, signals) = until_told_to_stop()?;
     let stopping = agent.clone();
     let stop = when_ended(&ctx, move || stopping.shutdown());
     let failed = fetch_all(&agent, &job);
     drop(stop);
-    cancel.cancel();
+    signals.stop();
     last_line();
     Ok(ExitCode::from(u8::from(failed)))
 }

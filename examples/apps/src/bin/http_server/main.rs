@@ -41,7 +41,7 @@ fn main() -> io::Result<ExitCode> {
     let Ok(patience) = seconds.parse().map(Duration::from_secs) else {
         return Ok(usage("http_server", format_args!("`{seconds}` is no number of seconds"), USAGE));
     };
-    let (ctx, _cancel) = until_told_to_stop()?;
+    let (ctx, _signals) = until_told_to_stop()?;
     serve(listen(&addr)?, &ctx, |stream, peer| match client(stream, patience, &ctx) {
         Ok(()) => println!("{peer}: done"),
         Err(error) => println!("{peer}: {}", with_sources(&error)),

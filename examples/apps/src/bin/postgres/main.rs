@@ -29,7 +29,7 @@ fn main() -> Result<ExitCode, Box<dyn Error + Send + Sync>> {
     let Some(Ok(config)) = words.first().map(|text| text.parse::<Config>()) else {
         return Ok(usage("postgres", "the first argument says where the server is", USAGE));
     };
-    let (ctx, cancel) = until_told_to_stop()?;
+    let (ctx, signals) = until_told_to_stop()?;
     let outcome = match &words[1..] {
         ["sql", text] => sql(&config, text, &ctx),
         ["listen", channel] => listen(&config, channel, &ctx),
@@ -39,7 +39,7 @@ fn main() -> Result<ExitCode, Box<dyn Error + Send + Sync>> {
         },
         _ => return Ok(usage("postgres", "what is to be done?", USAGE)),
     };
-    cancel.cancel();
+    signals.stop();
     if let Err(error) = &outcome {
         eprintln!("postgres: {}", database::in_full(&**error));
     }

@@ -1,11 +1,12 @@
 //! Runs what was parsed.
 
 use std::env;
-use std::fs::{File, OpenOptions};
-use std::io::{self, PipeWriter, Write, pipe};
-use std::os::unix::process::ExitStatusExt;
-use std::process::{Child, Command, ExitStatus, Stdio};
 
+use goruntime::fs::{File, OpenOptions};
+use goruntime::io::{self, PipeWriter, Write, pipe};
+use goruntime::os::unix::process::ExitStatusExt;
+use goruntime::process::{Child, Command, ExitStatus, Stdio};
+use goruntime::signal::Signal;
 use goruntime::{JoinHandle, spawn};
 
 use crate::parse::{self, List, Piece, Redirection, Word};
@@ -192,7 +193,7 @@ impl Part {
             },
             Part::Goroutine(handle) => match handle.join().expect("printing does not panic") {
                 // As the signal that a process gets for this.
-                Err(error) if error.kind() == io::ErrorKind::BrokenPipe => 128 + libc::SIGPIPE as u8,
+                Err(error) if error.kind() == io::ErrorKind::BrokenPipe => 128 + Signal::PIPE.as_raw() as u8,
                 Err(error) => complain("echo", &error, 1),
                 Ok(()) => 0,
             },

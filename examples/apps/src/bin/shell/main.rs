@@ -6,13 +6,13 @@
 mod execute;
 mod parse;
 
-use std::fs::File;
-use std::io::{self, IsTerminal, Read, Write};
 use std::os::fd::AsFd;
-use std::process::ExitCode;
-use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 
+use goruntime::channel::bounded;
+use goruntime::fs::File;
+use goruntime::io::{self, IsTerminal, Read, Write};
+use goruntime::process::ExitCode;
+use goruntime::signal::{self, Signal};
 use goruntime_apps::usage;
 
 use execute::Shell;
@@ -34,9 +34,11 @@ fn main() -> io::Result<ExitCode> {
 
 /// Reads and runs commands until their end, or until one is `exit`.
 fn interpret(shell: &mut Shell, lines: &mut Lines) -> bool {
+    // Without room: nobody wants to know.
+    let (interrupts, _dropped) = bounded(0);
     if lines.prompting {
         // What a terminal sends with Ctrl-C is for the commands. They do not inherit that it is caught.
-        signal_hook::flag::register(libc::SIGINT, Arc::new(AtomicBool::new(false))).expect("SIGINT can be caught");
+        signal::notify(&interrupts, &[Signal::INT]).expect("SIGINT can be caught");
     }
     loop {
         match lines.next() {
@@ -65,7 +67,7 @@ fn understand(shell: &mut Shell, line: &str) -> bool {
     }
 }
 
-/// The lines of standard input.
+/// The lines of standard input, without the buffer that [`io::stdin`] has.
 #[derive(Debug)]
 struct Lines {
     stdin: File,

@@ -39,7 +39,7 @@ fn main() -> io::Result<ExitCode> {
     let Ok(patience) = seconds.parse().map(Duration::from_secs) else {
         return Ok(usage("websocket_chat", format_args!("`{seconds}` is no number of seconds"), USAGE));
     };
-    let (ctx, _cancel) = until_told_to_stop()?;
+    let (ctx, _signals) = until_told_to_stop()?;
     let lobby = Lobby::default();
     serve(listen(&addr)?, &ctx, |stream, peer| client(&stream, peer, patience, &lobby, &ctx));
     last_line();
