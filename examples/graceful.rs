@@ -14,7 +14,7 @@ use goruntime::time::{Duration, sleep};
 /// Accepts until the context ends, then waits for the requests that are under way.
 fn serve(listener: &TcpListener, ctx: &Context) -> io::Result<()> {
     let handle = listener.try_clone()?;
-    context::after_func(ctx, move || handle.close().expect("it is open"));
+    let _close = context::after_func(ctx, move || handle.close().expect("it is open")).guard();
     let mut requests = Vec::new();
     while let Ok((stream, _)) = listener.accept() {
         requests.push(spawn(move || answer(stream)));

@@ -302,7 +302,7 @@ fn a_function_is_called_although_nobody_has_the_context_any_more() {
         for timeout in [MS, HOUR] {
             let (ctx, cancel) = context::with_timeout(&parent, timeout);
             let tx = tx.clone();
-            context::after_func(&ctx, move || tx.send(timeout).unwrap());
+            _ = context::after_func(&ctx, move || tx.send(timeout).unwrap());
             cancel.detach();
         }
         assert_eq!(rx.recv(), Ok(MS));
@@ -453,7 +453,7 @@ fn ten_thousand_children_end_with_their_parent_and_nobody_stays() {
             .map(|_| {
                 let (child, right) = context::with_timeout(&parent, HOUR);
                 let ended = ended.clone();
-                context::after_func(&child, move || {
+                _ = context::after_func(&child, move || {
                     ended.fetch_add(1, Ordering::Relaxed);
                 });
                 (child, right)
@@ -484,7 +484,7 @@ fn a_destructor_of_a_value_may_cancel_the_context_it_came_from() {
         right.detach();
         drop(holder);
         let (tx, rx) = bounded(1);
-        context::after_func(&below, move || tx.send(()).unwrap());
+        _ = context::after_func(&below, move || tx.send(()).unwrap());
         drop(below);
         cancel.cancel();
         rx.recv().unwrap();

@@ -3,19 +3,19 @@
 use std::io;
 use std::sync::Arc;
 
-use goruntime::context::Context;
+use goruntime::context::{Context, StopGuard};
 use goruntime::net::TcpStream;
 use goruntime::sync::Mutex;
 use goruntime::time::{Duration, Instant};
 
-use crate::{WhenEnded, when_ended};
+use crate::when_ended;
 
 /// A connection that is idle between requests and then may be ended, or busy and then may not.
 #[derive(Debug)]
 pub struct Idle {
     stream: TcpStream,
     state: Arc<Mutex<State>>,
-    _stop: WhenEnded,
+    _stop: StopGuard,
 }
 
 #[derive(Debug, Default)]

@@ -9,7 +9,7 @@ mod server;
 use std::fmt::Display;
 use std::process::ExitCode;
 
-use goruntime::context::{self, Context, StopFunc};
+use goruntime::context::{self, Context, StopGuard};
 use goruntime::runtime::num_goroutine;
 use goruntime::signal::{self, Signal, SignalError, StopHandle};
 use goruntime::time::{Duration, Instant, sleep};
@@ -31,8 +31,8 @@ pub fn until_told_to_stop() -> Result<(Context, StopHandle), SignalError> {
 }
 
 /// Calls `f` when `ctx` ends while the guard lives.
-pub fn when_ended(ctx: &Context, f: impl FnOnce() + Send + 'static) -> WhenEnded {
-    WhenEnded(context::after_func(ctx, f))
+pub fn when_ended(ctx: &Context, f: impl FnOnce() + Send + 'static) -> StopGuard {
+    context::after_func(ctx, f).guard()
 }
 
 /// A future that is there when `ctx` has ended.
@@ -41,17 +41,6 @@ pub async fn ended(ctx: &Context) {
     let _told = when_ended(ctx, move || _ = tell.send(()));
     // The sender goes with the guard, not before.
     _ = told.await;
-}
-
-/// Keeps a function registered; see [`when_ended`].
-#[derive(Debug)]
-#[must_use = "the function is forgotten when this is dropped"]
-pub struct WhenEnded(StopFunc);
-
-impl Drop for WhenEnded {
-    fn drop(&mut self) {
-        self.0.stop();
-    }
 }
 
 /// Says how many goroutines are left, the caller included: `1 goroutine left` if everything was cleaned up.

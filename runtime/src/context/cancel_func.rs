@@ -99,7 +99,11 @@ impl CancelCauseFunc {
     }
 }
 
-/// The right to keep a function from being called; see [`after_func`]. Dropping it changes nothing.
+/// The right to keep a function from being called; see [`after_func`].
+///
+/// Unlike with a [`CancelFunc`], dropping it changes nothing: the function is called when the context ends, however long that takes. A
+/// function that is of use only for a while wants a [`guard`](StopFunc::guard).
+#[must_use = "dropping it does not take the function back: use `guard` for that, or `_ =` if it is to stay"]
 pub struct StopFunc {
     used: AtomicBool,
     /// None if the function is never called, or was already.
@@ -108,7 +112,8 @@ pub struct StopFunc {
 
 /// Calls `f` in a goroutine of its own when the context has ended; at once, if it has.
 ///
-/// A panic of `f` ends the program, as with [`go`](crate::go()). Until the context ends or the function is stopped the context is kept alive.
+/// A panic of `f` ends the program, as with [`go`](crate::go()). Until the context ends or the function is stopped the context is kept alive, and so is
+/// `f` with all that it has captured: what works for a while under a context that lives for long keeps a [`StopGuard`] meanwhile.
 ///
 /// # Blocking
 ///
@@ -122,7 +127,7 @@ pub struct StopFunc {
 /// goruntime::run(|| {
 ///     let (ctx, cancel) = context::with_cancel(&context::background());
 ///     let (tx, rx) = channel::bounded(1);
-///     context::after_func(&ctx, move || tx.send("ended").unwrap());
+///     _ = context::after_func(&ctx, move || tx.send("ended").unwrap());
 ///     let never = context::after_func(&ctx, || unreachable!());
 ///     assert!(never.stop());
 ///     cancel.cancel();
@@ -156,10 +161,66 @@ impl StopFunc {
         // The function is dropped here, outside of the locks.
         node.tree().and_then(|tree| tree.unregister(*place)).is_some()
     }
+
+    /// Makes a guard that [`stop`](StopFunc::stop)s when it is dropped.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use goruntime::context;
+    /// use std::sync::Arc;
+    ///
+    /// let (ctx, cancel) = context::with_cancel(&context::background());
+    /// let resource = Arc::new(());
+    /// let theirs = Arc::clone(&resource);
+    /// {
+    ///     let _guard = context::after_func(&ctx, move || drop(theirs)).guard();
+    ///     assert_eq!(Arc::strong_count(&resource), 2);
+    /// }
+    /// assert_eq!(Arc::strong_count(&resource), 1);
+    /// cancel.cancel();
+    /// ```
+    pub fn guard(self) -> StopGuard {
+        StopGuard(self)
+    }
+}
+
+/// Keeps a function registered for when a context ends; see [`StopFunc::guard`]. Dropping it takes the function back, if it has not been called.
+///
+/// A call that has begun is not waited for.
+#[derive(Debug)]
+#[must_use = "the function is taken back when this is dropped"]
+pub struct StopGuard(StopFunc);
+
+impl Drop for StopGuard {
+    fn drop(&mut self) {
+        self.0.stop();
+    }
 }
 
 impl fmt::Debug for StopFunc {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("StopFunc").finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::channel::bounded;
+    use crate::context::{after_func, background, with_cancel};
+
+    #[test]
+    fn a_guard_takes_back_what_was_not_called() {
+        crate::run(|| {
+            let (ctx, cancel) = with_cancel(&background());
+            let (tx, rx) = bounded(2);
+            let other = tx.clone();
+            drop(after_func(&ctx, move || other.send("taken back").unwrap()).guard());
+            let guard = after_func(&ctx, move || tx.send("called").unwrap()).guard();
+            cancel.cancel();
+            // The channel ends when neither function is left.
+            assert_eq!(rx.iter().collect::<Vec<_>>(), ["called"]);
+            drop(guard);
+        });
     }
 }

@@ -60,7 +60,7 @@ use crate::channel::{Receiver, never};
 use crate::sync::cancel::Cancel;
 use crate::time::{self, Duration, Instant};
 
-pub use self::cancel_func::{CancelCauseFunc, CancelFunc, StopFunc, after_func};
+pub use self::cancel_func::{CancelCauseFunc, CancelFunc, StopFunc, StopGuard, after_func};
 pub use self::error::{Cause, ContextError, RecvCtxError, SendCtxError};
 pub(crate) use self::ops::sleep_ctx;
 pub use self::scope::{Scope, scope};

@@ -173,7 +173,7 @@ pub(crate) fn ctx_trees(_: &Context, mut rand: Rand) -> u64 {
             _ => context::with_cancel(&tree[parent].0),
         };
         let theirs = calls.clone();
-        context::after_func(&next.0, move || _ = theirs.fetch_add(1, Ordering::Relaxed));
+        _ = context::after_func(&next.0, move || _ = theirs.fetch_add(1, Ordering::Relaxed));
         tree.push(next);
         parents.push(parent);
     }
