@@ -6,6 +6,7 @@
 //!
 //! *Go:* `goroutineheader`, `printcreatedby`.
 
+use core::panic::Location;
 use std::fmt::Write as _;
 
 use crate::base::env;
@@ -18,7 +19,7 @@ use crate::gmp::{GPtr, WaitReason};
 pub(crate) fn running(gp: GPtr, frames: &str) -> String {
     let mut text = header(gp, gp.goid(), "running");
     text.push_str(frames);
-    text.push_str(&origin(gp));
+    text.push_str(&Origin::of(gp).text());
     text
 }
 
@@ -46,11 +47,12 @@ pub(crate) fn other(gp: GPtr) -> Option<String> {
     if state == State::Waiting {
         text.push_str(&frames::capture_parked(gp));
     }
-    text.push_str(&origin(gp));
+    text.push_str(&Origin::of(gp).text());
     Some(text)
 }
 
-fn header(gp: GPtr, id: u64, state: &str) -> String {
+/// The first line.
+pub(crate) fn header(gp: GPtr, id: u64, state: &str) -> String {
     let mut text = format!("goroutine {id}");
     if env::traceback().level() >= 2 {
         // Writing to a String does not fail.
@@ -64,20 +66,35 @@ fn header(gp: GPtr, id: u64, state: &str) -> String {
     text
 }
 
-/// Who started it, and where.
-fn origin(gp: GPtr) -> String {
-    let (Some(place), false) = (gp.created_at.get(), gp.has(flag::MAIN)) else { return String::new() };
-    // The path of a closure begins with the function that it stands in; that of a function says nothing of who started it.
-    let path = gp.creator.get().map_or("", |path| path());
-    let by = path.trim_end_matches("::{{closure}}");
-    let mut text = String::from("created by");
-    // Writing to a String does not fail.
-    let _ = match (by != path, gp.parent.get()) {
-        (true, 0) => write!(text, " {by}"),
-        (true, parent) => write!(text, " {by} in goroutine {parent}"),
-        (false, 0) => write!(text, " a thread"),
-        (false, parent) => write!(text, " goroutine {parent}"),
-    };
-    let _ = write!(text, "\n\t{}:{}\n", place.file(), place.line());
-    text
+/// Who started a goroutine, and where.
+pub(crate) struct Origin {
+    /// None for goroutine 1.
+    place: Option<&'static Location<'static>>,
+    creator: Option<fn() -> &'static str>,
+    parent: u64,
+}
+
+impl Origin {
+    /// Reads what the goroutine's owner has written (G4).
+    pub(crate) fn of(gp: GPtr) -> Origin {
+        let place = gp.created_at.get().filter(|_| !gp.has(flag::MAIN));
+        Origin { place, creator: gp.creator.get(), parent: gp.parent.get() }
+    }
+
+    pub(crate) fn text(&self) -> String {
+        let Some(place) = self.place else { return String::new() };
+        // The path of a closure begins with the function that it stands in; that of a function says nothing of who started it.
+        let path = self.creator.map_or("", |path| path());
+        let by = path.trim_end_matches("::{{closure}}");
+        let mut text = String::from("created by");
+        // Writing to a String does not fail.
+        let _ = match (by != path, self.parent) {
+            (true, 0) => write!(text, " {by}"),
+            (true, parent) => write!(text, " {by} in goroutine {parent}"),
+            (false, 0) => write!(text, " a thread"),
+            (false, parent) => write!(text, " goroutine {parent}"),
+        };
+        let _ = write!(text, "\n\t{}:{}\n", place.file(), place.line());
+        text
+    }
 }
