@@ -25,9 +25,54 @@
 //! assert_eq!(answer.unwrap(), "hello");
 //! ```
 //!
-//! *Why here.* Floor 8: parks through `proc::netwait`.
+//! # A server that stops when it is told to
 //!
-//! *Invariants.* FD1 to FD4 of `net::fd`. *Locks.* None here. *Go:* package net.
+//! What waits for a socket does not look at a [`Context`](crate::context::Context). A function that is called when the context ends closes the socket, or
+//! gives it a deadline that has passed; then the wait is over. With a listener it reads:
+//!
+//! ```
+//! use std::io::{self, Read, Write};
+//! use goruntime::context::{self, Context};
+//! use goruntime::net::{Closed, TcpListener, TcpStream};
+//! use goruntime::{scope, spawn};
+//!
+//! /// Serves until the context ends, and returns when everybody has been served who was accepted.
+//! fn serve(listener: &TcpListener, ctx: &Context) -> io::Result<()> {
+//!     let handle = listener.try_clone()?;
+//!     let _close = context::after_func(ctx, move || _ = handle.close()).guard();
+//!     scope(|s| loop {
+//!         match listener.accept() {
+//!             Ok((mut stream, _)) => s.go(move || _ = stream.write_all(b"hello")),
+//!             Err(error) if Closed::is_source_of(&error) => return Ok(()),
+//!             // Too few descriptors, for instance; `accept` has waited a little.
+//!             Err(error) => eprintln!("accept: {error}"),
+//!         }
+//!     })
+//! }
+//!
+//! goruntime::run(|| {
+//!     let (ctx, cancel) = context::with_cancel(&context::background());
+//!     let listener = TcpListener::bind("127.0.0.1:0")?;
+//!     let addr = listener.local_addr()?;
+//!     let server = spawn(move || serve(&listener, &ctx));
+//!     let mut answer = String::new();
+//!     TcpStream::connect(addr)?.read_to_string(&mut answer)?;
+//!     assert_eq!(answer, "hello");
+//!     cancel.cancel();
+//!     server.join().unwrap()
+//! }).unwrap();
+//! ```
+//!
+//! With [`signal::notify_context`](crate::signal::notify_context) it is Ctrl-C that ends the context.
+//!
+//! # Names
+//!
+//! `bind`, `connect` and `send_to` take names as in std, and [`lookup_host`] looks one up. It is the C library that does so, on the thread; the processor goes on with
+//! other goroutines meanwhile.
+
+// *Why here.* Floor 8: parks through `proc::netwait`.
+//
+// *Invariants.* FD1 to FD4 of `net::fd`. *Locks.* None here. *Go:* package net.
 
 mod accept;
 mod error;
@@ -52,6 +97,7 @@ pub use std::net::{
 };
 
 pub use self::error::Closed;
+pub use self::resolve::lookup_host;
 pub use self::tcp_listener::{Incoming, TcpListener};
 pub use self::tcp_stream::TcpStream;
 pub use self::udp::UdpSocket;

@@ -14,6 +14,40 @@ pub(crate) fn resolve<A: ToSocketAddrs>(addr: &A) -> io::Result<A::Iter> {
     if is_literal::<A>() { addr.to_socket_addrs() } else { park::without_p(|| addr.to_socket_addrs()) }
 }
 
+/// Looks up the addresses that a name stands for, with a port: `"localhost:80"`, `("localhost", 80)`. The order is the system's.
+///
+/// It is [`ToSocketAddrs::to_socket_addrs`], which keeps a processor until the runtime notices.
+///
+/// # Blocking
+///
+/// Blocks the thread until the system's resolver has an answer, without a processor. Nothing breaks it off: where there is a limit, or a
+/// context, look up in a goroutine of its own, as [`time::timeout`](crate::time::timeout) does.
+///
+/// # Errors
+///
+/// As std: if the name is not known, or is no name.
+///
+/// # Examples
+///
+/// ```
+/// use goruntime::net::lookup_host;
+/// use goruntime::time::{self, Duration};
+///
+/// goruntime::run(|| {
+///     let addrs: Vec<_> = lookup_host(("127.0.0.1", 80)).unwrap().collect();
+///     assert_eq!(addrs, ["127.0.0.1:80".parse().unwrap()]);
+///     assert!(lookup_host("no port").is_err());
+///
+///     let limit = Duration::from_secs(60);
+///     let local = time::timeout(limit, |_| lookup_host("localhost:80").map(Vec::from_iter)).unwrap().unwrap();
+///     assert!(local.iter().all(|addr| addr.ip().is_loopback()));
+/// });
+/// ```
+#[doc(alias = "LookupHost")]
+pub fn lookup_host<A: ToSocketAddrs>(host: A) -> io::Result<A::Iter> {
+    resolve(&host)
+}
+
 /// Whether the type is made of numbers, so that nothing has to be looked up: going on without a processor would cost more than the answer. Only the
 /// time that it takes depends on this: code that blocks without having said so is noticed.
 fn is_literal<A>() -> bool {
@@ -46,6 +80,18 @@ mod tests {
     use std::net::{IpAddr, Ipv4Addr, SocketAddrV4};
 
     use super::*;
+
+    #[test]
+    fn a_lookup_finds_numbers_in_goroutines_and_threads() {
+        crate::run(|| {
+            // Numbers in a text go the way of names.
+            let found: Vec<_> = lookup_host("[::1]:7").unwrap().collect();
+            assert_eq!(found, ["[::1]:7".parse().unwrap()]);
+            assert_eq!(lookup_host("no port").unwrap_err().kind(), io::ErrorKind::InvalidInput);
+        });
+        // As on a plain thread.
+        assert_eq!(lookup_host((Ipv4Addr::LOCALHOST, 7)).unwrap().count(), 1);
+    }
 
     #[test]
     fn numbers_are_told_from_names() {
