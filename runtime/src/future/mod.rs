@@ -47,6 +47,9 @@
 //! });
 //! ```
 //!
+//! Timeouts of a socket (`set_read_timeout`, `set_write_timeout`) are for operations that block; polled ones know the socket's deadlines (`set_deadline`), which
+//! end them as well, and [`timeout`].
+//!
 //! # What a poll may do
 //!
 //! A task of this runtime is a goroutine: a poll may compute, block and call anything that parks, and nobody starves. But what it waits for in one

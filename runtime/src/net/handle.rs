@@ -135,6 +135,9 @@ macro_rules! socket_times {
             ///
             /// An operation that waits longer fails with std's kind of error on Unix, `WouldBlock`; its text is `read tcp A->B: i/o timeout`.
             ///
+            /// It is for operations that block. What async code polls (the traits of `futures_io`, tokio and hyper) has no timeout, and fails at
+            /// the [deadline](Self::set_deadline) only; or put it into a [`future::timeout`](crate::future::timeout).
+            ///
             /// # Errors
             ///
             /// If the timeout is zero, or the socket was closed.

@@ -30,6 +30,9 @@ impl Error for Elapsed {}
 
 /// Runs `f` in a goroutine of its own and waits for its value for at most `duration`.
 ///
+/// `f` takes an argument, the context that ends when the time is up: `|ctx| ..`, or `|_| ..` if it has no use for it. For futures there is
+/// [`future::timeout`](crate::future::timeout).
+///
 /// Code that blocks cannot be broken off from outside. When the time is up the caller goes on, and so does `f`: it is told by the [`Context`] that it
 /// gets, which ends at that moment, and whose `_ctx` operations then return; its value is dropped. Where nothing has to be left behind, wait with
 /// [`with_timeout`] and `_ctx` operations right away.
@@ -49,14 +52,17 @@ impl Error for Elapsed {}
 /// # Examples
 ///
 /// ```
+/// use goruntime::channel;
 /// use goruntime::time::{self, Duration, Elapsed};
 ///
 /// goruntime::run(|| {
-///     assert_eq!(time::timeout(Duration::from_secs(60), |_| 6 * 7), Ok(42));
+///     // What waits by itself takes the context, and is over when the time is up.
+///     let (_tx, rx) = channel::bounded::<i32>(0);
+///     let outcome = time::timeout(Duration::from_millis(1), move |ctx| rx.recv_ctx(ctx));
+///     assert_eq!(outcome.unwrap_err(), Elapsed);
 ///
-///     let hour = Duration::from_secs(3600);
-///     let outcome = time::timeout(Duration::from_millis(1), move |ctx| time::sleep_ctx(hour, ctx).is_ok());
-///     assert_eq!(outcome, Err(Elapsed));
+///     // What knows nothing of contexts goes on in the background.
+///     assert_eq!(time::timeout(Duration::from_secs(60), |_| 6 * 7), Ok(42));
 /// });
 /// ```
 #[track_caller]
