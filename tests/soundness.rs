@@ -108,6 +108,7 @@ are! {
     context::CancelFunc: Send, Sync;
     context::CancelCauseFunc: Send, Sync;
     context::StopFunc: Send, Sync;
+    context::StopGuard: Send, Sync;
     context::Cause: Send, Sync;
     context::Scope<'static, 'static>: Send, Sync;
 

@@ -8,7 +8,7 @@
 //!
 //! ```
 //! use goruntime::process::{Command, Stdio};
-//! use goruntime::io::{Read, Write};
+//! use goruntime::io::Write;
 //!
 //! goruntime::run(|| {
 //!     let mut sort = Command::new("sort").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();

@@ -1,12 +1,12 @@
 //! Leaving: exit hooks, the freeze, the status.
-//!
-//! *Why here.* Floor 8.
-//!
-//! *Invariants.* EX1. Hooks run once, last registered first. EX2. After the freeze no goroutine is started or resumed.
-//!
-//! *Locks.* The list of hooks.
-//!
-//! *Go:* `runOnExitHooks`, `exit`.
+
+// *Why here.* Floor 8.
+//
+// *Invariants.* EX1. Hooks run once, last registered first. EX2. After the freeze no goroutine is started or resumed.
+//
+// *Locks.* The list of hooks.
+//
+// *Go:* `runOnExitHooks`, `exit`.
 
 use core::sync::atomic::Ordering;
 use std::sync::{Mutex, PoisonError};

@@ -1,12 +1,28 @@
 //! Control of the runtime: yields, threads, sizes, the end.
 //!
-//! *Why here.* Floor 8.
+//! # Examples
 //!
-//! *Invariants.* W1, W2 of `proc::wire`.
+//! ```
+//! use goruntime::{runtime, spawn};
 //!
-//! *Locks.* None.
-//!
-//! *Go:* package runtime.
+//! goruntime::run(|| {
+//!     let before = runtime::num_goroutine();
+//!     let sum = spawn(|| {
+//!         // What takes long and cannot park says so, and others have the processor at once.
+//!         runtime::blocking(|| (1..=100).sum::<i32>())
+//!     });
+//!     assert!(runtime::gomaxprocs() >= 1 && runtime::num_goroutine() >= before);
+//!     assert_eq!(sum.join().unwrap(), 5050);
+//! });
+//! ```
+
+// *Why here.* Floor 8.
+//
+// *Invariants.* W1, W2 of `proc::wire`.
+//
+// *Locks.* None.
+//
+// *Go:* package runtime.
 
 use core::fmt;
 use core::marker::PhantomData;

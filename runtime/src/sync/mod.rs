@@ -7,6 +7,22 @@
 //! is all the same to the locks; guards are not `Send` nonetheless, as in std, so that a lock is given back by who has taken it.
 //!
 //! A goroutine that ends by `goexit` while it holds a lock unlocks it without poisoning: nothing has failed.
+//!
+//! # Examples
+//!
+//! ```
+//! use goruntime::sync::{Arc, Mutex, WaitGroup};
+//!
+//! goruntime::run(|| {
+//!     let (sum, group) = (Arc::new(Mutex::new(0)), WaitGroup::new());
+//!     for number in 1..=10 {
+//!         let sum = Arc::clone(&sum);
+//!         group.go(move || *sum.lock().unwrap() += number);
+//!     }
+//!     group.wait();
+//!     assert_eq!(*sum.lock().unwrap(), 55);
+//! });
+//! ```
 
 // *Why here.* Floor 7: what blocks a goroutine. `sudog` and `spin` are shared with the channels; `queue` is `spin` and `sudog` behind an interface
 // without unsafe code, in which all primitives wait but the channels.

@@ -1,12 +1,27 @@
 //! A mirror of `std::thread` for goroutines: a program ports by changing its `use` lines.
 //!
-//! *Why here.* Floor 8.
+//! # Examples
 //!
-//! *Invariants.* PE1 of `gmp::permit`.
+//! ```
+//! use goruntime::thread;
 //!
-//! *Locks.* None.
-//!
-//! *Go:* none.
+//! goruntime::run(|| {
+//!     let waiting = thread::Builder::new().name("waiting".to_owned()).spawn(|| {
+//!         thread::park();
+//!         thread::current().name().map(str::to_owned)
+//!     }).unwrap();
+//!     waiting.thread().unpark();
+//!     assert_eq!(waiting.join().unwrap().as_deref(), Some("waiting"));
+//! });
+//! ```
+
+// *Why here.* Floor 8.
+//
+// *Invariants.* PE1 of `gmp::permit`.
+//
+// *Locks.* None.
+//
+// *Go:* none.
 
 use core::fmt;
 use core::num::NonZeroU64;

@@ -3,6 +3,22 @@
 //! `use goruntime::time` replaces `use std::time`. What else waits for at most some time: `recv_timeout` and `send_timeout` of channels,
 //! [`thread::park_timeout`](crate::thread::park_timeout), [`JoinHandle::join_timeout`](crate::JoinHandle::join_timeout),
 //! [`WaitGroup::wait_timeout`](crate::sync::WaitGroup::wait_timeout), and whatever takes a [`Context`].
+//!
+//! # Examples
+//!
+//! ```
+//! use goruntime::time::{Duration, Instant, Ticker, sleep};
+//!
+//! goruntime::run(|| {
+//!     let begun = Instant::now();
+//!     let ticker = Ticker::new(Duration::from_millis(2));
+//!     for _ in 0..3 {
+//!         ticker.receiver().recv().unwrap();
+//!     }
+//!     sleep(Duration::from_millis(1));
+//!     assert!(begun.elapsed() >= Duration::from_millis(7));
+//! });
+//! ```
 
 // *Why here.* Floor 8: sleeping parks with the timer that every goroutine carries; `after_func` and `timeout` start goroutines.
 //
