@@ -3,7 +3,8 @@
 //! Why here: apart from the tests that use it.
 //!
 //! *Invariants*
-//! - PG1. One server for all tests that run at the same time; the last of them ends it and removes its files.
+//! - PG1. One server for all tests that run at the same time; the last of them ends it and removes its files. The next may start meanwhile, in a directory of
+//!   its own.
 //! - PG2. It listens at an address of the loopback network that nobody else uses, so that a port which was free stays free.
 //!
 //! *Locks*: `CURRENT` (PG1); that of the process, which is never contended.
@@ -15,6 +16,7 @@ use std::net::TcpListener;
 use std::os::unix::fs::chown;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use super::{Output, Running, run};
@@ -45,7 +47,10 @@ impl Postgres {
     fn start() -> Postgres {
         let id = std::process::id();
         // Not below the target directory, which another user may not be able to reach.
-        let directory = std::env::temp_dir().join(format!("apps-postgres-{id}"));
+        // Each has its own: the one before may still be about to end.
+        static STARTED: AtomicUsize = AtomicUsize::new(0);
+        let number = STARTED.fetch_add(1, Ordering::Relaxed);
+        let directory = std::env::temp_dir().join(format!("apps-postgres-{id}-{number}"));
         // A process that was killed may have left one of that name.
         _ = fs::remove_dir_all(&directory);
         fs::create_dir(&directory).expect("there is a place for temporary files");
