@@ -63,6 +63,27 @@ fn bodies_come_back_whole_however_they_are_framed() {
 }
 
 #[test]
+fn an_answer_comes_as_it_is_made_until_its_client_or_the_server_goes() {
+    let (mut server, addr) = server(PATH, &[]);
+    let before = server.sockets();
+    let url = format!("http://{addr}/numbers");
+    let start = || {
+        let mut client = Running::start(Command::new("curl").args(["--silent", "--show-error", "--no-buffer", &url]));
+        client.line_with("1000");
+        client
+    };
+    // Killed, in the middle of the answer.
+    drop(start());
+    server.wait_for_sockets(before);
+    let client = start();
+    server.signal("TERM");
+    let out = client.wait();
+    assert!(out.status.success(), "the answer has no end: {}", out.stderr);
+    assert!(out.stdout.lines().zip(1..).all(|(line, number)| line.parse() == Ok(number)), "some numbers are missing");
+    server.ends_well();
+}
+
+#[test]
 fn what_is_wrong_gets_the_status_that_says_so() {
     let (mut server, addr) = server(PATH, &[]);
     let before = server.sockets();
