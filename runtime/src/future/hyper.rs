@@ -3,10 +3,71 @@
 //! The streams of [`net`](crate::net) and [`os::unix::net`](crate::os::unix::net) are `hyper::rt::Read` and `hyper::rt::Write` themselves. With
 //! the cargo feature `hyper`.
 //!
-//! # Examples
+//! # A server
+//!
+//! A goroutine for each connection runs hyper's future with [`block_on`](crate::future::block_on). What the service calls may block. hyper has a timer for heads of
+//! requests; for bodies there is [`future::timeout`], for a client that takes no answer the stream's `set_write_deadline`. When the server is to
+//! stop, `graceful_shutdown` lets the request finish that is under way:
 //!
 //! ```
 //! use goruntime::future::{self, block_on};
+//! use goruntime::net::{TcpListener, TcpStream};
+//! use goruntime::{channel, spawn};
+//! use hyper::server::conn::http1;
+//! use hyper::service::service_fn;
+//! use hyper::{Request, Response};
+//! use std::convert::Infallible;
+//! use std::future::poll_fn;
+//! use std::io::{Read, Write};
+//! use std::pin::pin;
+//! use std::time::Duration;
+//!
+//! async fn answer(request: Request<hyper::body::Incoming>) -> Result<Response<String>, Infallible> {
+//!     Ok(Response::new(format!("this is {}", request.uri())))
+//! }
+//!
+//! /// Serves one connection, until it ends or `stop` does and the last answer has been given.
+//! fn serve(stream: TcpStream, stop: impl Future<Output = ()>) -> hyper::Result<()> {
+//!     let mut http = http1::Builder::new();
+//!     http.timer(future::hyper::Timer).header_read_timeout(Duration::from_secs(30));
+//!     let mut connection = pin!(http.serve_connection(stream, service_fn(answer)));
+//!     let (mut stop, mut is_stopping) = (pin!(stop), false);
+//!     block_on(poll_fn(|cx| {
+//!         if !is_stopping && stop.as_mut().poll(cx).is_ready() {
+//!             is_stopping = true;
+//!             connection.as_mut().graceful_shutdown();
+//!         }
+//!         connection.as_mut().poll(cx)
+//!     }))
+//! }
+//!
+//! goruntime::run(|| {
+//!     let listener = TcpListener::bind("127.0.0.1:0")?;
+//!     let addr = listener.local_addr()?;
+//!     let (tell, told) = channel::bounded::<()>(0);
+//!     let server = spawn(move || {
+//!         let stream = listener.accept().unwrap().0;
+//!         serve(stream, async move { _ = told.recv_async().await })
+//!     });
+//!     let mut client = TcpStream::connect(addr)?;
+//!     client.write_all(b"GET /here HTTP/1.1\r\nHost: me\r\n\r\n")?;
+//!     let mut first = [0; 15];
+//!     client.read_exact(&mut first)?;
+//!     assert_eq!(&first, b"HTTP/1.1 200 OK");
+//!     // The connection is kept for a next request; the stop ends it.
+//!     drop(tell);
+//!     let mut rest = String::new();
+//!     client.read_to_string(&mut rest)?;
+//!     assert!(rest.ends_with("this is /here"));
+//!     server.join().unwrap().unwrap();
+//!     std::io::Result::Ok(())
+//! }).unwrap();
+//! ```
+//!
+//! # A task
+//!
+//! ```
+//! use goruntime::future;
 //! use hyper::rt::{Executor, Timer};
 //! use std::time::Duration;
 //!
@@ -19,8 +80,8 @@
 //!     assert_eq!(rx.recv(), Ok("later"));
 //! });
 //! ```
-//!
-//! *Why here.* Floor 8. *Invariants.* None. *Locks.* None. *Go:* none.
+
+// *Why here.* Floor 8. *Invariants.* None. *Locks.* None. *Go:* none.
 
 use core::pin::Pin;
 use core::task::{Context, Poll};
