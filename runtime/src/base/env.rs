@@ -74,6 +74,8 @@ pub(crate) struct Debug {
     pub(crate) gctrace: Setting,
     /// A seed for random scheduling decisions; 0 for none.
     pub(crate) chaos: Setting,
+    /// Whether a race detector examines the runtime instead of the program.
+    pub(crate) raceruntime: Setting,
     /// Whether GOMAXPROCS follows the machine while the program runs.
     pub(crate) updatemaxprocs: Setting,
     /// Whether the cgroup quota limits GOMAXPROCS.
@@ -91,6 +93,7 @@ pub(crate) static DEBUG: Debug = Debug {
     boottrace: Setting::new(0),
     gctrace: Setting::new(0),
     chaos: Setting::new(0),
+    raceruntime: Setting::new(0),
     updatemaxprocs: Setting::new(1),
     containermaxprocs: Setting::new(1),
     asyncpreemptoff: Setting::new(0),
@@ -217,6 +220,7 @@ impl Debug {
             "boottrace" => &self.boottrace,
             "gctrace" => &self.gctrace,
             "chaos" => &self.chaos,
+            "raceruntime" => &self.raceruntime,
             "updatemaxprocs" => &self.updatemaxprocs,
             "containermaxprocs" => &self.containermaxprocs,
             "asyncpreemptoff" => &self.asyncpreemptoff,
@@ -257,6 +261,7 @@ mod tests {
             boottrace: zero(),
             gctrace: zero(),
             chaos: zero(),
+            raceruntime: zero(),
             updatemaxprocs: Setting::new(1),
             containermaxprocs: Setting::new(1),
             asyncpreemptoff: zero(),

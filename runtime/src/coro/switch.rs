@@ -24,9 +24,11 @@ use std::mem::{ManuallyDrop, MaybeUninit};
 use std::ops::Range;
 use std::ptr;
 
+use corosensei::stack::Stack as _;
 use corosensei::{Coroutine, CoroutineResult};
 
 use super::stack::{Stack, StackClass};
+use crate::os::race;
 
 /// The coroutine's handle on itself, for [`suspend`] and [`on_parent_stack`].
 pub(crate) type Yielder<Y> = corosensei::Yielder<(), Y>;
@@ -49,6 +51,7 @@ impl<Y: 'static> Coro<Y> {
     #[inline]
     pub(crate) unsafe fn new(mut stack: Stack, entry: Entry<Y>, argument: *mut ()) -> Self {
         stack.mark_used();
+        race::renew(stack.limit().get()..stack.base().get());
         let body = move |yielder: &Yielder<Y>, ()| {
             // SAFETY: the caller of `new` allows this one call, and a coroutine's body runs once.
             unsafe { entry(argument, yielder) }

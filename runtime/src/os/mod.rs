@@ -20,6 +20,8 @@
 //!
 //! **Go:** `os_linux.go`, `mem_linux.go`, `sys_linux_*.s`, `internal/runtime/cgroup`.
 
+pub(crate) mod race;
+
 #[cfg(target_os = "linux")]
 mod linux;
 #[cfg(target_os = "linux")]

@@ -14,7 +14,7 @@ use crate::base::env::{self, DEBUG};
 use crate::base::throw::{print, throw};
 use crate::coro::StackClass;
 use crate::gmp::{MPtr, PPtr, SCHED, barrier};
-use crate::os;
+use crate::os::{self, race};
 use crate::proc::{resize, wake};
 
 static START: AtomicI64 = AtomicI64::new(0);
@@ -62,6 +62,7 @@ pub(crate) fn claim_start() -> bool {
 pub(crate) fn begin() {
     START.store(os::nanotime(), Ordering::Relaxed);
     env::init();
+    race::begin(DEBUG.raceruntime.is_on());
 }
 
 /// Prints a step of the start for `GODEBUG=boottrace=1`.

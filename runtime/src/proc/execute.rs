@@ -103,16 +103,22 @@ fn execute(g0: &OnG0, mp: MPtr, gp: GPtr, inherit: bool) {
         warm_up(pp);
     }
     loop {
+        let ashore = gp.fiber.board();
         mp.claim.set_depth(1);
         // SAFETY: the status says that the goroutine is ours to run (S1), and `bind_stack` has initialised the coroutine.
         let stopped = unsafe { (*gp.coro.get()).assume_init_mut() }.resume();
         mp.set_curg(None);
         if stopped.is_none() {
+            gp.fiber.leave(ashore);
             return goexit0(mp, gp);
         }
-        match mp.said.get() {
-            Switch::Park(park) => {
-                if settle_park(gp, park) {
+        let said = mp.said.get();
+        // A commit belongs to the goroutine, in the eyes of a race detector as well.
+        let parked = matches!(said, Switch::Park(park) if settle_park(gp, park));
+        gp.fiber.leave(ashore);
+        match said {
+            Switch::Park(_) => {
+                if parked {
                     return;
                 }
                 gp.status.runnable_to_running();
@@ -217,6 +223,7 @@ fn goexit0(mp: MPtr, gp: GPtr) {
         }
     }
     gp.set_yielder(core::ptr::null());
+    gp.fiber.destroy();
     // SAFETY: the goroutine is ours (S1) and its coroutine has returned; it is not used after this.
     let stack = unsafe { (*gp.coro.get()).assume_init_read() }.into_stack();
     match pp {

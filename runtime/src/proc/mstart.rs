@@ -19,7 +19,7 @@ use crate::gmp::affinity;
 use crate::gmp::g::flag;
 use crate::gmp::sched::Shared;
 use crate::gmp::{M, MPtr, PPtr, SCHED};
-use crate::os;
+use crate::os::{self, race};
 use crate::proc::{OnG0, execute, newproc, wake};
 
 /// Stack of a thread: the scheduler runs on it, and the symbolizing of backtraces.
@@ -72,6 +72,7 @@ extern "C" fn thread_main(argument: *mut c_void) -> *mut c_void {
 
 /// Enters the scheduler on the calling thread, whose M is `mp`.
 pub(crate) fn mstart(mp: MPtr) -> ! {
+    race::hide_thread();
     minit(mp);
     if let Some(job) = mp.start.take() {
         job();

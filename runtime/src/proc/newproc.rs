@@ -17,6 +17,7 @@ use core::sync::atomic::Ordering;
 
 use crate::gmp::g::{SLOT_WORDS, flag};
 use crate::gmp::{GList, GPtr, P, PPtr, SCHED, gslab};
+use crate::os::race;
 use crate::proc::{Entered, goid, queue, wake};
 
 /// Most dead Gs that a P keeps: a quarter of a megabyte, so that bursts of a thousand do not go through the central list each time.
@@ -98,6 +99,7 @@ pub(crate) unsafe fn make(
     spec: &Spec,
     words: &[MaybeUninit<usize>; SLOT_WORDS],
 ) -> GPtr {
+    let hidden = race::hidden();
     let gp = gfget(pp);
     gp.flags.store(spec.flags, Ordering::Relaxed);
     gp.join.store(spec.join, Ordering::Relaxed);
@@ -113,12 +115,15 @@ pub(crate) unsafe fn make(
     gp.id.store(goid::next(pp), Ordering::Relaxed);
     // SAFETY: the G is dead and was taken off its list, so nobody else knows it.
     unsafe { *gp.slot.get() = *words };
+    drop(hidden);
+    gp.fiber.create(gp.goid());
     gp
 }
 
 /// Queues a prepared goroutine as the next to run; `pp` is the caller's.
 #[inline(always)]
 pub(crate) fn launch(pp: Option<PPtr>, gp: GPtr) {
+    let _hidden = race::hidden();
     gp.status.dead_to_runnable();
     match pp {
         Some(pp) => {
@@ -144,6 +149,7 @@ pub(crate) fn discard(inside: &Entered, gp: GPtr) -> [MaybeUninit<usize>; SLOT_W
     // SAFETY: it was never queued, so its slot is the caller's (G4).
     let words = unsafe { *gp.slot.get() };
     gp.entry.set(None);
+    gp.fiber.destroy();
     recycle(inside.p(), gp);
     words
 }
@@ -174,6 +180,7 @@ fn gfget_central() -> GPtr {
 /// The goroutine has ended and nobody holds its handle: the G is free, unless a timer heap still knows it.
 #[inline]
 pub(crate) fn recycle(pp: Option<PPtr>, gp: GPtr) {
+    let _hidden = race::hidden();
     if !gp.timer.abandon() {
         return;
     }

@@ -23,6 +23,7 @@ use crate::gmp::affinity;
 use crate::gmp::claim::{FORKED, LOST, PREEMPT};
 use crate::gmp::g::{Park, ParkCommit, flag};
 use crate::gmp::{GPtr, MPtr, PPtr, SCHED, Switch, WaitReason, m};
+use crate::os::race;
 use crate::proc::{foreign, queue, wake, wire};
 
 /// Proof that the caller is inside the runtime: a goroutine that owns a P, or a foreign thread. Dropping it leaves.
@@ -36,6 +37,7 @@ pub(crate) struct Entered(PhantomData<*mut ()>);
 pub(crate) fn enter() -> Entered {
     let mp = m::current().unwrap_or_else(foreign::attach);
     let bits = mp.claim.enter();
+    race::enter();
     if bits & !PREEMPT != 0 {
         attend(mp, false);
     }
@@ -46,7 +48,9 @@ pub(crate) fn enter() -> Entered {
 #[inline(always)]
 pub(crate) fn enter_preemptible() -> Entered {
     let mp = m::current().unwrap_or_else(foreign::attach);
-    if mp.claim.enter() != 0 {
+    let bits = mp.claim.enter();
+    race::enter();
+    if bits != 0 {
         attend(mp, true);
     }
     Entered(PhantomData)
@@ -85,12 +89,14 @@ impl Drop for Entered {
     #[inline(always)]
     fn drop(&mut self) {
         self.m().claim.leave();
+        race::leave();
     }
 }
 
 #[cold]
 #[inline(never)]
 fn attend(mp: MPtr, may_yield: bool) {
+    let _hidden = race::hidden();
     let bits = mp.claim.settle();
     if bits & FORKED != 0 {
         print_facts(format_args!("a forked child may only exec or exit"));
@@ -136,6 +142,7 @@ fn suspend(switch: Switch) {
     let (mp, gp) = (inside.m(), inside.g());
     let depth = mp.claim.depth();
     mp.said.set(switch);
+    gp.fiber.parking();
     let unwinding = std::thread::panicking();
     if unwinding {
         wire::dedicate(mp, gp);
@@ -151,6 +158,7 @@ fn suspend(switch: Switch) {
         mp = inside.m();
     }
     mp.claim.set_depth(depth);
+    gp.fiber.resumed();
     if unwinding {
         wire::undedicate(mp, gp);
     }
@@ -187,6 +195,8 @@ pub(crate) fn goready(gp: GPtr) {
     if gp.has(flag::THREAD) {
         return foreign::ready(gp);
     }
+    gp.fiber.readied();
+    let _hidden = race::hidden();
     if !gp.status.waiting_to_runnable() {
         throw("bad g status in goready");
     }

@@ -15,7 +15,7 @@ use core::sync::atomic::{AtomicI64, Ordering};
 
 use crate::gmp::timers::{Timer, TimerCallback, Top};
 use crate::gmp::{G, GPtr, PPtr, SCHED, gslab, m};
-use crate::os;
+use crate::os::{self, race};
 use crate::proc::{Entered, OnG0, goready, newproc, wake};
 
 /// Sysmon's clock, ns.
@@ -85,6 +85,7 @@ pub(crate) fn goroutine_of(timer: NonNull<Timer>) -> GPtr {
 
 /// Arms a timer on the caller's P, or on any P from a foreign thread.
 pub(crate) fn arm(inside: &Entered, timer: &Timer, when: i64, callback: TimerCallback) {
+    let _hidden = race::hidden();
     let pp = inside.p().or_else(|| SCHED.p(0)).expect("P0 exists once the runtime has started");
     if timer.arm(&pp.timers, when, callback).earliest_changed {
         wake::wake_poller(when);

@@ -36,8 +36,10 @@ pub(crate) fn on_stack_of(gp: GPtr, look: fn()) -> bool {
     let (curg, depth) = (mp.curg(), mp.claim.depth());
     mp.look.set(Some(look));
     mp.set_curg(Some(gp));
+    let ashore = gp.fiber.board();
     // SAFETY: the scan bit makes the stack ours (S2), and a waiting goroutine has a coroutine that has not finished.
     let stopped = unsafe { (*gp.coro.get()).assume_init_mut() }.resume();
+    gp.fiber.leave(ashore);
     debug_assert!(stopped.is_some(), "a goroutine ended in traceback mode (TC1)");
     mp.set_curg(curg);
     mp.claim.set_depth(depth.max(1));

@@ -12,7 +12,7 @@ use core::sync::atomic::Ordering;
 use std::sync::{Mutex, PoisonError};
 
 use crate::gmp::SCHED;
-use crate::os;
+use crate::os::{self, race};
 use crate::proc::{enter, mstart};
 
 type Hook = Box<dyn FnOnce() + Send>;
@@ -42,6 +42,7 @@ pub fn exit(code: i32) -> ! {
     core::mem::forget(inside);
     // TLS destructors and atexit functions of the user see a plain thread.
     mstart::forget_current();
+    race::before_exit();
     std::process::exit(code)
 }
 

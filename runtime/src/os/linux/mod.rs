@@ -216,12 +216,14 @@ fn stderr_becomes_writable() -> bool {
 
 /// Ends the process at once, without exit handlers.
 pub(crate) fn exit_now(code: i32) -> ! {
+    super::race::before_exit();
     // SAFETY: `_exit` has no preconditions.
     unsafe { libc::_exit(code) }
 }
 
 /// Ends the process with SIGABRT, for a core dump.
 pub(crate) fn raise_abort() -> ! {
+    super::race::before_exit();
     // SAFETY: `abort` has no preconditions.
     unsafe { libc::abort() }
 }

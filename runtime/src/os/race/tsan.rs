@@ -1,0 +1,276 @@
+//! Thread sanitizer, as it is linked into the program by `-Zsanitizer=thread`.
+//!
+//! **Why here.** Floor 0.
+//!
+//! **Invariants.** RC1-RC3. RC4. A fiber that nobody is aboard of hides nothing: `board` begins and `leave` ends what a goroutine that
+//! is inside of the runtime hides.
+//!
+//! **Locks.** None; `Fiber::aboard` is spun on (RC1).
+//!
+//! **Go:** `race.go`.
+
+use core::ffi::{c_char, c_int, c_uint, c_void};
+use core::ops::Range;
+use core::ptr::{null, null_mut};
+use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicUsize, Ordering};
+use std::io::Write;
+
+// SAFETY: the declarations are those of `sanitizer/tsan_interface.h` and `tsan_interface_java.h`.
+unsafe extern "C" {
+    fn __tsan_get_current_fiber() -> *mut c_void;
+    fn __tsan_create_fiber(flags: c_uint) -> *mut c_void;
+    fn __tsan_destroy_fiber(fiber: *mut c_void);
+    fn __tsan_switch_to_fiber(fiber: *mut c_void, flags: c_uint);
+    fn __tsan_set_fiber_name(fiber: *mut c_void, name: *const c_char);
+    fn __tsan_mutex_pre_signal(mutex: *const c_void, flags: c_uint);
+    fn __tsan_mutex_post_signal(mutex: *const c_void, flags: c_uint);
+    fn __tsan_ignore_thread_end();
+    fn AnnotateIgnoreSyncEnd(file: *const c_char, line: c_int);
+    fn __tsan_java_init(heap: usize, bytes: usize);
+    fn __tsan_java_alloc(address: usize, bytes: usize);
+    fn __tsan_java_free(address: usize, bytes: usize);
+}
+
+/// The switch orders what both fibers do.
+const ORDERED: c_uint = 0;
+/// The switch orders nothing.
+const UNORDERED: c_uint = 1;
+
+/// How much of a stack goroutines usually use.
+const USUAL_DEPTH: usize = 64 << 10;
+/// What the sanitizer keeps a list of atomics for.
+const SYNC_UNIT: usize = 8;
+
+/// The runtime itself is what is examined.
+static RUNTIME: AtomicBool = AtomicBool::new(false);
+
+/// What thread sanitizer knows a goroutine by. All-zero memory is that of a dead goroutine.
+#[derive(Debug)]
+pub(crate) struct Fiber {
+    handle: AtomicPtr<c_void>,
+    /// A thread runs as this fiber (RC1).
+    aboard: AtomicU32,
+    /// Released by whoever readies the goroutine, acquired when it goes on.
+    order: AtomicU32,
+}
+
+/// Who was running before a fiber was boarded.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Ashore(*mut c_void);
+
+/// While it lives, nothing that the caller does is seen, nor does it order anything.
+#[derive(Debug)]
+pub(crate) struct Hidden(bool);
+
+impl Fiber {
+    /// A goroutine is spawned, by the caller: what it has done so far comes before all that the goroutine does.
+    pub(crate) fn create(&self, goid: u64) {
+        // SAFETY: creates a fiber.
+        let fiber = unsafe { __tsan_create_fiber(0) };
+        let mut name = [0u8; 32];
+        // Ten letters and at most twenty digits: there is room, and a zero behind them.
+        let _ = write!(&mut name[..31], "goroutine {goid}");
+        // SAFETY: the fiber was created above; the name ends with a zero and is copied.
+        unsafe { __tsan_set_fiber_name(fiber, name.as_ptr().cast()) };
+        self.handle.store(fiber, Ordering::Relaxed);
+    }
+
+    /// The goroutine has ended, or will never run. Nobody is aboard.
+    pub(crate) fn destroy(&self) {
+        let fiber = self.handle.swap(null_mut(), Ordering::Relaxed);
+        if !fiber.is_null() {
+            // SAFETY: `create` has made it, it is destroyed once, and nobody is aboard.
+            unsafe { __tsan_destroy_fiber(fiber) };
+        }
+    }
+
+    /// The thread runs as this goroutine from now on, which is inside of the runtime.
+    #[inline(always)]
+    pub(crate) fn board(&self) -> Ashore {
+        // Acquire: pairs with the Release in `leave`.
+        while self.aboard.swap(1, Ordering::Acquire) != 0 {
+            core::hint::spin_loop();
+        }
+        // SAFETY: has no preconditions.
+        let ashore = unsafe { __tsan_get_current_fiber() };
+        // SAFETY: the fiber was created before the goroutine was queued, and no other thread is aboard (RC1).
+        unsafe { __tsan_switch_to_fiber(self.handle.load(Ordering::Relaxed), switch_flags()) };
+        enter();
+        renew_thread_locals();
+        Ashore(ashore)
+    }
+
+    /// The thread is what it was before.
+    #[inline(always)]
+    pub(crate) fn leave(&self, ashore: Ashore) {
+        leave();
+        // SAFETY: the fiber is the thread's own, or that of the goroutine that has boarded another one.
+        unsafe { __tsan_switch_to_fiber(ashore.0, switch_flags()) };
+        // Release: pairs with the Acquire in `board`.
+        self.aboard.store(0, Ordering::Release);
+    }
+
+    /// The goroutine is about to be suspended: who has readied it earlier does not count any more.
+    pub(crate) fn parking(&self) {
+        // Release: a store, which replaces what earlier readiers have released.
+        self.order.store(0, Ordering::Release);
+    }
+
+    /// The caller readies the goroutine: what it has done so far comes before what the goroutine does next.
+    pub(crate) fn readied(&self) {
+        // Release: pairs with the Acquire in `resumed`.
+        self.order.fetch_add(1, Ordering::Release);
+    }
+
+    /// The goroutine goes on.
+    pub(crate) fn resumed(&self) {
+        // Acquire: pairs with the Release in `readied`.
+        self.order.load(Ordering::Acquire);
+    }
+}
+
+/// Before the first operation. Says whether the runtime itself is to be examined, instead of the program.
+pub(crate) fn begin(runtime: bool) {
+    const LOWEST: usize = 1 << 12;
+    const HIGHEST: usize = 1 << 47;
+    RUNTIME.store(runtime, Ordering::Relaxed);
+    // SAFETY: called once. Declares all user memory as a heap whose blocks are announced one by one, for `forget_accesses`.
+    unsafe { __tsan_java_init(LOWEST, HIGHEST - LOWEST) };
+}
+
+#[inline(always)]
+fn is_program_examined() -> bool {
+    !RUNTIME.load(Ordering::Relaxed)
+}
+
+#[inline(always)]
+fn switch_flags() -> c_uint {
+    if is_program_examined() { UNORDERED } else { ORDERED }
+}
+
+/// From here on the caller is inside of the runtime: its reads and writes are not the program's. They nest.
+pub(crate) fn enter() {
+    if is_program_examined() {
+        // SAFETY: hides the thread's accesses and what it orders; the address is not looked at.
+        unsafe { __tsan_mutex_pre_signal(null(), 0) };
+        // SAFETY: undoes half of it: what it orders counts.
+        unsafe { AnnotateIgnoreSyncEnd(null(), 0) };
+    }
+}
+
+/// Ends the innermost `enter`.
+pub(crate) fn leave() {
+    if is_program_examined() {
+        // SAFETY: `enter` was called before.
+        unsafe { __tsan_ignore_thread_end() };
+    }
+}
+
+/// The caller is about to touch what belongs to the scheduler: nothing of it is seen until the result is dropped.
+pub(crate) fn hidden() -> Hidden {
+    let is_hidden = is_program_examined();
+    if is_hidden {
+        // SAFETY: hides the thread's accesses and what it orders; the address is not looked at.
+        unsafe { __tsan_mutex_pre_signal(null(), 0) };
+    }
+    Hidden(is_hidden)
+}
+
+impl Drop for Hidden {
+    fn drop(&mut self) {
+        if self.0 {
+            // SAFETY: undoes what `hidden` did, on the same fiber.
+            unsafe { __tsan_mutex_post_signal(null(), 0) };
+        }
+    }
+}
+
+/// Hides the calling thread for good, but not the goroutines that it runs.
+pub(crate) fn hide_thread() {
+    core::mem::forget(hidden());
+}
+
+/// The memory becomes another goroutine's stack: what was done to it before is forgotten.
+pub(crate) fn renew(stack: Range<usize>) {
+    if is_program_examined() {
+        let top = stack.end.saturating_sub(USUAL_DEPTH).max(stack.start);
+        forget_accesses(top..stack.end, stack.end - top);
+        if stack.start < top {
+            forget_accesses(stack.start..top, SYNC_UNIT);
+        }
+    }
+}
+
+/// A thread's thread-locals are touched by many goroutines, one after the other. That may break their libraries, but it is not a race:
+/// what one goroutine did to them is forgotten when another one comes.
+fn renew_thread_locals() {
+    if is_program_examined() {
+        let high = thread_pointer();
+        let bytes = thread_local_bytes();
+        forget_accesses(high - bytes..high, bytes);
+    }
+}
+
+/// Makes the sanitizer treat a piece of memory as if it had just been allocated. Atomics in the first `thorough` bytes lose what they have
+/// released as well; that takes time for every word, whereas a shadow is exchanged at once.
+fn forget_accesses(memory: Range<usize>, thorough: usize) {
+    // SAFETY: the range is in the heap that `begin` has declared, and memory of the program.
+    unsafe { __tsan_java_alloc(memory.start, memory.len()) };
+    // SAFETY: the range is within the one that was announced, and begins with it, so that the block is freed.
+    unsafe { __tsan_java_free(memory.start, thorough) };
+}
+
+/// The address that thread-local storage of the program lies below.
+#[cfg(target_arch = "x86_64")]
+fn thread_pointer() -> usize {
+    let pointer: usize;
+    // SAFETY: x86-64 keeps the thread pointer at fs:0.
+    unsafe {
+        core::arch::asm!("mov {}, qword ptr fs:[0]", out(reg) pointer, options(nostack, readonly, preserves_flags));
+    }
+    pointer
+}
+
+#[cfg(not(target_arch = "x86_64"))]
+compile_error!("goruntime announces its goroutines to thread sanitizer on x86-64 only");
+
+/// Bytes of the program's own block of thread-local storage; that of shared libraries is not instrumented.
+fn thread_local_bytes() -> usize {
+    static BYTES: AtomicUsize = AtomicUsize::new(usize::MAX);
+    let known = BYTES.load(Ordering::Relaxed);
+    if known != usize::MAX {
+        return known;
+    }
+    let mut bytes = 0usize;
+    // SAFETY: the callback takes a `usize`, which lives as long as the call.
+    unsafe { libc::dl_iterate_phdr(Some(measure), (&raw mut bytes).cast()) };
+    BYTES.store(bytes, Ordering::Relaxed);
+    bytes
+}
+
+/// Finds the thread-local segment of the first object, which is the program.
+unsafe extern "C" fn measure(info: *mut libc::dl_phdr_info, _: usize, bytes: *mut c_void) -> c_int {
+    // SAFETY: the loader passes a live description.
+    let info = unsafe { &*info };
+    for index in 0..usize::from(info.dlpi_phnum) {
+        // SAFETY: the index is below the number of headers.
+        let header = unsafe { &*info.dlpi_phdr.add(index) };
+        if header.p_type == libc::PT_TLS {
+            let unit = (header.p_align as usize).max(8);
+            // SAFETY: `thread_local_bytes` passes its `usize`.
+            unsafe { bytes.cast::<usize>().write((header.p_memsz as usize).next_multiple_of(unit)) };
+        }
+    }
+    1
+}
+
+/// The process is about to end, wherever the caller is (RC2).
+#[inline(always)]
+pub(crate) fn before_exit() {
+    if is_program_examined() {
+        // SAFETY: creates a fiber, which hides nothing.
+        let fiber = unsafe { __tsan_create_fiber(0) };
+        // SAFETY: nobody else knows the fiber, and the caller does not return.
+        unsafe { __tsan_switch_to_fiber(fiber, UNORDERED) };
+    }
+}
