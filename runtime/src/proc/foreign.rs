@@ -17,7 +17,7 @@ use crate::base::tls;
 use crate::gmp::g::{ParkCommit, flag};
 use crate::gmp::{GPtr, M, MPtr, SCHED, WaitReason};
 use crate::netpoll;
-use crate::os;
+use crate::os::{self, race};
 use crate::proc::{Entered, deadlock, newproc, proxy};
 
 /// Upward hook: starts the runtime in a program whose `main` does not (library mode); returns when it runs. `rt0` fills it.
@@ -31,6 +31,7 @@ pub(crate) fn attach() -> MPtr {
     for start in LIBRARY_START {
         start();
     }
+    let _hidden = race::hidden();
     let mp = M::reuse_foreign().unwrap_or_else(|| {
         let mp = M::create(u32::MAX, true, os::random_seed());
         let gp = newproc::gfget(None);

@@ -99,7 +99,26 @@ pub(crate) unsafe fn make(
     spec: &Spec,
     words: &[MaybeUninit<usize>; SLOT_WORDS],
 ) -> GPtr {
-    let hidden = race::hidden();
+    // SAFETY: the caller says so.
+    let gp = unsafe { fill(pp, parent, spec, words) };
+    // Not hidden: what the spawner has done comes before what the goroutine will do.
+    gp.fiber.create(gp.goid());
+    gp
+}
+
+/// Writes a G.
+///
+/// # Safety
+///
+/// - As for `newproc`.
+#[inline(always)]
+unsafe fn fill(
+    pp: Option<PPtr>,
+    parent: u64,
+    spec: &Spec,
+    words: &[MaybeUninit<usize>; SLOT_WORDS],
+) -> GPtr {
+    let _hidden = race::hidden();
     let gp = gfget(pp);
     gp.flags.store(spec.flags, Ordering::Relaxed);
     gp.join.store(spec.join, Ordering::Relaxed);
@@ -115,8 +134,6 @@ pub(crate) unsafe fn make(
     gp.id.store(goid::next(pp), Ordering::Relaxed);
     // SAFETY: the G is dead and was taken off its list, so nobody else knows it.
     unsafe { *gp.slot.get() = *words };
-    drop(hidden);
-    gp.fiber.create(gp.goid());
     gp
 }
 

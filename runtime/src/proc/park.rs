@@ -36,8 +36,8 @@ pub(crate) struct Entered(PhantomData<*mut ()>);
 #[inline(always)]
 pub(crate) fn enter() -> Entered {
     let mp = m::current().unwrap_or_else(foreign::attach);
-    let bits = mp.claim.enter();
     race::enter();
+    let bits = mp.claim.enter();
     if bits & !PREEMPT != 0 {
         attend(mp, false);
     }
@@ -48,9 +48,8 @@ pub(crate) fn enter() -> Entered {
 #[inline(always)]
 pub(crate) fn enter_preemptible() -> Entered {
     let mp = m::current().unwrap_or_else(foreign::attach);
-    let bits = mp.claim.enter();
     race::enter();
-    if bits != 0 {
+    if mp.claim.enter() != 0 {
         attend(mp, true);
     }
     Entered(PhantomData)

@@ -69,7 +69,7 @@ pub(crate) unsafe fn entry_spawn<F: FnOnce() -> T, T>(gp: GPtr) {
 /// Publishes the result, or drops it if the handle is gone; returns the join word as it was, and who is to be readied.
 fn leave_result<T>(gp: GPtr, words: slot::Slot) -> (usize, Option<GPtr>) {
     // SAFETY: the closure was taken out, and until DONE is set nobody else reads the slot.
-    unsafe { *gp.slot.get() = words };
+    unsafe { slot::put(gp.slot.get(), words) };
     // AcqRel: Release publishes the result to the joiner's Acquire; Acquire sees a handle that was let go.
     let before = gp.join.fetch_or(DONE, Ordering::AcqRel);
     let joiner = if before & TASK != 0 {

@@ -10,6 +10,7 @@ use core::mem::MaybeUninit;
 use core::ptr;
 
 use crate::gmp::g::SLOT_WORDS;
+use crate::os::race;
 
 /// The words.
 pub(crate) type Slot = [MaybeUninit<usize>; SLOT_WORDS];
@@ -41,10 +42,37 @@ pub(crate) fn pack<T>(value: T) -> Slot {
 pub(crate) unsafe fn take<T>(slot: *mut Slot) -> T {
     if fits::<T>() {
         // SAFETY: an inline `T` was written (SO1).
-        unsafe { ptr::read(slot.cast::<T>()) }
+        unsafe { read(slot.cast::<T>()) }
     } else {
         // SAFETY: a box of `T` was written (SO1).
-        let boxed = unsafe { Box::from_raw(ptr::read(slot.cast::<*mut T>())) };
+        let boxed = unsafe { Box::from_raw(read(slot.cast::<*mut T>())) };
         *boxed
     }
+}
+
+/// Reads what a slot holds, behind the back of a race detector: the next life of the G, which has nothing to do with this one, will write there.
+///
+/// # Safety
+///
+/// - As for `take`; `place` has the type of what was written.
+#[inline(always)]
+unsafe fn read<V>(place: *const V) -> V {
+    race::enter();
+    // SAFETY: the caller says so.
+    let value = unsafe { ptr::read(place) };
+    race::leave();
+    value
+}
+
+/// Fills a slot with packed words, behind the back of a race detector as well.
+///
+/// # Safety
+///
+/// - The slot is the caller's alone, and holds nothing.
+#[inline(always)]
+pub(crate) unsafe fn put(slot: *mut Slot, words: Slot) {
+    race::enter();
+    // SAFETY: the caller says so.
+    unsafe { ptr::write(slot, words) };
+    race::leave();
 }

@@ -15,7 +15,9 @@ use core::ptr::{null, null_mut};
 use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicUsize, Ordering};
 use std::io::Write;
 
-// SAFETY: the declarations are those of `sanitizer/tsan_interface.h` and `tsan_interface_java.h`.
+// SAFETY: the declarations are those of `sanitizer/tsan_interface.h` and `tsan_interface_ann.cpp`. The last one is that of `tsan_rtl.h`: the
+// public interface can reset memory only together with mapping or allocating it. It has had this form in every release since
+// LLVM 12, it does not look at the thread, and a sanitizer without it does not link.
 unsafe extern "C" {
     fn __tsan_get_current_fiber() -> *mut c_void;
     fn __tsan_create_fiber(flags: c_uint) -> *mut c_void;
@@ -26,20 +28,14 @@ unsafe extern "C" {
     fn __tsan_mutex_post_signal(mutex: *const c_void, flags: c_uint);
     fn __tsan_ignore_thread_end();
     fn AnnotateIgnoreSyncEnd(file: *const c_char, line: c_int);
-    fn __tsan_java_init(heap: usize, bytes: usize);
-    fn __tsan_java_alloc(address: usize, bytes: usize);
-    fn __tsan_java_free(address: usize, bytes: usize);
+    #[link_name = "_ZN6__tsan16MemoryResetRangeEPNS_11ThreadStateEmmm"]
+    fn memory_reset_range(thread: *const c_void, pc: usize, address: usize, bytes: usize);
 }
 
 /// The switch orders what both fibers do.
 const ORDERED: c_uint = 0;
 /// The switch orders nothing.
 const UNORDERED: c_uint = 1;
-
-/// How much of a stack goroutines usually use.
-const USUAL_DEPTH: usize = 64 << 10;
-/// What the sanitizer keeps a list of atomics for.
-const SYNC_UNIT: usize = 8;
 
 /// The runtime itself is what is examined.
 static RUNTIME: AtomicBool = AtomicBool::new(false);
@@ -131,11 +127,7 @@ impl Fiber {
 
 /// Before the first operation. Says whether the runtime itself is to be examined, instead of the program.
 pub(crate) fn begin(runtime: bool) {
-    const LOWEST: usize = 1 << 12;
-    const HIGHEST: usize = 1 << 47;
     RUNTIME.store(runtime, Ordering::Relaxed);
-    // SAFETY: called once. Declares all user memory as a heap whose blocks are announced one by one, for `forget_accesses`.
-    unsafe { __tsan_java_init(LOWEST, HIGHEST - LOWEST) };
 }
 
 #[inline(always)]
@@ -193,11 +185,7 @@ pub(crate) fn hide_thread() {
 /// The memory becomes another goroutine's stack: what was done to it before is forgotten.
 pub(crate) fn renew(stack: Range<usize>) {
     if is_program_examined() {
-        let top = stack.end.saturating_sub(USUAL_DEPTH).max(stack.start);
-        forget_accesses(top..stack.end, stack.end - top);
-        if stack.start < top {
-            forget_accesses(stack.start..top, SYNC_UNIT);
-        }
+        forget_accesses(stack);
     }
 }
 
@@ -206,18 +194,14 @@ pub(crate) fn renew(stack: Range<usize>) {
 fn renew_thread_locals() {
     if is_program_examined() {
         let high = thread_pointer();
-        let bytes = thread_local_bytes();
-        forget_accesses(high - bytes..high, bytes);
+        forget_accesses(high - thread_local_bytes()..high);
     }
 }
 
-/// Makes the sanitizer treat a piece of memory as if it had just been allocated. Atomics in the first `thorough` bytes lose what they have
-/// released as well; that takes time for every word, whereas a shadow is exchanged at once.
-fn forget_accesses(memory: Range<usize>, thorough: usize) {
-    // SAFETY: the range is in the heap that `begin` has declared, and memory of the program.
-    unsafe { __tsan_java_alloc(memory.start, memory.len()) };
-    // SAFETY: the range is within the one that was announced, and begins with it, so that the block is freed.
-    unsafe { __tsan_java_free(memory.start, thorough) };
+/// Makes the sanitizer treat a piece of memory as if it had just been allocated.
+fn forget_accesses(memory: Range<usize>) {
+    // SAFETY: the range is memory of the program, and what is changed is only the sanitizer's record of it.
+    unsafe { memory_reset_range(null(), 0, memory.start, memory.len()) };
 }
 
 /// The address that thread-local storage of the program lies below.
