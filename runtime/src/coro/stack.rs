@@ -29,7 +29,7 @@ use corosensei::stack::{MIN_STACK_SIZE, Stack as RawStack, StackPointer};
 
 use super::error::StackSizeError;
 use super::{overflow, pool};
-use crate::os;
+use crate::os::{self, race};
 
 /// Address space of a slab, where the class does not ask for more.
 const SLAB_BYTES: usize = 64 << 20;
@@ -50,7 +50,7 @@ pub(crate) struct StackClass(u8);
 
 impl StackClass {
     /// What a goroutine gets if nobody asks for another size: 256 KiB of address space.
-    pub(crate) const DEFAULT: Self = Self(18);
+    pub(crate) const DEFAULT: Self = Self(18 + race::MORE_STACK);
     /// The largest class, 1 GiB.
     pub(crate) const LARGEST: Self = Self(30);
     /// log2 of the smallest class that any machine can have.
@@ -67,7 +67,8 @@ impl StackClass {
         if bytes < Self::smallest().bytes() || bytes > Self::LARGEST.bytes() {
             return Err(StackSizeError { bytes });
         }
-        Ok(Self::from_log2(bytes.next_power_of_two().trailing_zeros() as u8))
+        let log2 = bytes.next_power_of_two().trailing_zeros() as u8 + race::MORE_STACK;
+        Ok(Self::from_log2(log2.min(Self::LARGEST.0)))
     }
 
     /// The smallest class accepted on this machine: 16 KiB and a signal frame, rounded up.
@@ -123,7 +124,7 @@ impl StackClass {
     }
 }
 
-const _: () = assert!(StackClass::DEFAULT.slots() == 256);
+const _: () = assert!(StackClass::DEFAULT.slots() == 256 >> race::MORE_STACK);
 const _: () = assert!(StackClass::LARGEST.slots() == 1);
 // ST3 for the smallest class: a quarter of 16 KiB is guard, and the largest colour leaves enough of the rest.
 const _: () = assert!((12 << 10) - COLOURS * COLOUR_STEP >= MIN_STACK_SIZE);

@@ -125,13 +125,15 @@ impl P {
     /// Its owner.
     #[inline(always)]
     pub(crate) fn m(&self) -> Option<MPtr> {
-        MPtr::from_raw(self.m.load(Ordering::Relaxed))
+        // Acquire: pairs with the Release in `set_m`: sysmon and stealers look into an M that another thread has made.
+        MPtr::from_raw(self.m.load(Ordering::Acquire))
     }
 
     /// Changes its owner (C3).
     #[inline(always)]
     pub(crate) fn set_m(&self, mp: Option<MPtr>) {
-        self.m.store(mp.map_or(null_mut(), MPtr::as_ptr), Ordering::Relaxed);
+        // Release: pairs with the Acquire in `m`.
+        self.m.store(mp.map_or(null_mut(), MPtr::as_ptr), Ordering::Release);
     }
 
     /// Adds one to a counter that only the owner writes.

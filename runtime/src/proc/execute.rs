@@ -234,7 +234,8 @@ fn goexit0(mp: MPtr, gp: GPtr) {
     if gp.wired_to().is_some() {
         wire::release_at_end(mp, gp);
     }
-    if gp.join.load(Ordering::Relaxed) & NO_HANDLE != 0
+    // Acquire: pairs with the Release of whoever let the handle go, and has read the result before.
+    if gp.join.load(Ordering::Acquire) & NO_HANDLE != 0
         // AcqRel: pairs with the same where the handle is let go: exactly one of the two sees the other's bit.
         || gp.join.fetch_or(GONE, Ordering::AcqRel) & NO_HANDLE != 0
     {

@@ -23,7 +23,7 @@ use crate::os::{self, race};
 use crate::proc::{OnG0, execute, newproc, wake};
 
 /// Stack of a thread: the scheduler runs on it, and the symbolizing of backtraces.
-const THREAD_STACK: usize = 256 << 10;
+const THREAD_STACK: usize = (256 << 10) << race::MORE_STACK;
 /// Timer slack of our threads, ns: short sleeps are to be short.
 const TIMER_SLACK: u64 = 1_000;
 

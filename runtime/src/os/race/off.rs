@@ -8,6 +8,9 @@
 //!
 //! **Go:** `race0.go`.
 
+/// Stacks are as large as they were asked for.
+pub(crate) const MORE_STACK: u8 = 0;
+
 /// What the detector knows a goroutine by.
 #[derive(Debug)]
 pub(crate) struct Fiber;

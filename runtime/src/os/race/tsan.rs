@@ -32,6 +32,10 @@ unsafe extern "C" {
     fn memory_reset_range(thread: *const c_void, pc: usize, address: usize, bytes: usize);
 }
 
+/// Log2 of the factor by which stacks are larger than what was asked for: instrumented frames are, and the sanitizer writes its reports on the
+/// stack of whoever it catches.
+pub(crate) const MORE_STACK: u8 = 2;
+
 /// The switch orders what both fibers do.
 const ORDERED: c_uint = 0;
 /// The switch orders nothing.
