@@ -142,6 +142,8 @@ where
     F: FnOnce() -> R,
 {
     let f = SameThread(f);
+    // The frames of `f` are where those of the scheduler are.
+    let _blind = race::blind();
     // SAFETY: the yielder lies at the top of the stack that this code runs on (CO3), so it is alive.
     unsafe { &*yielder }.on_parent_stack(move || f.call())
 }

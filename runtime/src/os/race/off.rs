@@ -57,6 +57,15 @@ pub(crate) fn enter() {}
 #[inline(always)]
 pub(crate) fn leave() {}
 
+/// While it lives, the caller is blind.
+#[derive(Debug)]
+pub(crate) struct Blind;
+
+#[inline(always)]
+pub(crate) fn blind() -> Blind {
+    Blind
+}
+
 #[inline(always)]
 pub(crate) fn hidden() -> Hidden {
     Hidden

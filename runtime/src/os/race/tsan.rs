@@ -162,6 +162,22 @@ pub(crate) fn leave() {
     }
 }
 
+/// The caller is blind as if inside of the runtime, until the result is dropped.
+#[derive(Debug)]
+pub(crate) struct Blind;
+
+/// Between `enter` and `leave`, however the caller ends.
+pub(crate) fn blind() -> Blind {
+    enter();
+    Blind
+}
+
+impl Drop for Blind {
+    fn drop(&mut self) {
+        leave();
+    }
+}
+
 /// The caller is about to touch what belongs to the scheduler: nothing of it is seen until the result is dropped.
 pub(crate) fn hidden() -> Hidden {
     let is_hidden = is_program_examined();
@@ -222,7 +238,8 @@ fn thread_pointer() -> usize {
 #[cfg(not(target_arch = "x86_64"))]
 compile_error!("goruntime announces its goroutines to thread sanitizer on x86-64 only");
 
-/// Bytes of the program's own block of thread-local storage; that of shared libraries is not instrumented.
+/// How far thread-local storage reaches below the thread pointer: the program's, and that of the libraries that it was loaded with (`errno`).
+/// It is the same for all threads.
 fn thread_local_bytes() -> usize {
     static BYTES: AtomicUsize = AtomicUsize::new(usize::MAX);
     let known = BYTES.load(Ordering::Relaxed);
@@ -236,20 +253,19 @@ fn thread_local_bytes() -> usize {
     bytes
 }
 
-/// Finds the thread-local segment of the first object, which is the program.
+/// Finds the block of the calling thread that begins lowest.
 unsafe extern "C" fn measure(info: *mut libc::dl_phdr_info, _: usize, bytes: *mut c_void) -> c_int {
+    /// Further away are the blocks of libraries that were loaded later.
+    const FAR: usize = 1 << 20;
     // SAFETY: the loader passes a live description.
-    let info = unsafe { &*info };
-    for index in 0..usize::from(info.dlpi_phnum) {
-        // SAFETY: the index is below the number of headers.
-        let header = unsafe { &*info.dlpi_phdr.add(index) };
-        if header.p_type == libc::PT_TLS {
-            let unit = (header.p_align as usize).max(8);
-            // SAFETY: `thread_local_bytes` passes its `usize`.
-            unsafe { bytes.cast::<usize>().write((header.p_memsz as usize).next_multiple_of(unit)) };
-        }
+    let block = unsafe { (*info).dlpi_tls_data };
+    // SAFETY: `thread_local_bytes` passes its `usize`.
+    let bytes = unsafe { &mut *bytes.cast::<usize>() };
+    let below = thread_pointer().wrapping_sub(block.addr());
+    if !block.is_null() && below < FAR {
+        *bytes = below.max(*bytes);
     }
-    1
+    0
 }
 
 /// The process is about to end, wherever the caller is (RC2).
