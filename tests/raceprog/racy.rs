@@ -113,10 +113,12 @@ fn racy_ended() {
             tx.send(()).unwrap();
         });
         // Lets it run to its end, where there is one processor.
-        for _ in 0..100 {
+        for _ in 0..10 {
             goruntime::runtime::yield_now();
         }
         end
     });
-    ends.map(|end| end.recv().unwrap());
+    for end in ends {
+        end.recv().unwrap();
+    }
 }

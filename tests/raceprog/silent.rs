@@ -354,13 +354,21 @@ fn thread_locals() {
     thread_local! {
         static COUNT: Cell<u64> = const { Cell::new(0) };
         static WORDS: RefCell<[u64; 4]> = const { RefCell::new([0; 4]) };
+        static LATE: Cell<Option<Dropped>> = const { Cell::new(None) };
+        static LATER: Cell<Option<Dropped>> = const { Cell::new(None) };
+    }
+    struct Dropped;
+    impl Drop for Dropped {
+        fn drop(&mut self) {}
     }
     in_four(|| {
         COUNT.set(COUNT.get() + 1);
         WORDS.with_borrow_mut(|words| words[0] += 1);
         let mut map = HashMap::new();
         map.insert(1, 2);
+        LATE.set(Some(Dropped));
         yield_now();
+        LATER.set(Some(Dropped));
         assert_eq!(os_thread::current().id(), os_thread::current().id());
     });
 }

@@ -200,7 +200,33 @@ impl Drop for Hidden {
 /// Hides the calling thread for good, but not the goroutines that it runs.
 pub(crate) fn hide_thread() {
     core::mem::forget(hidden());
+    // Makes the thread's handle, which the goroutines will share, as if it had always been there.
+    drop(std::thread::current());
 }
+
+// Defaults, which `TSAN_OPTIONS` can change. Assembly, because the sanitizer asks before instrumented code may run.
+//
+// Not reported: the list that a thread keeps of the destructors of its thread-locals. Each goroutine that is the first to use one appends to
+// it, one after the other. A longer history: a thread that does much would take that of goroutines which have ended, and their
+// races would not be reported. No second of waiting at the end for other threads' races: they are reported when they happen.
+core::arch::global_asm!(
+    ".pushsection .text",
+    ".globl __tsan_default_suppressions",
+    ".type __tsan_default_suppressions, @function",
+    "__tsan_default_suppressions:",
+    "lea rax, [rip + 2f]",
+    "ret",
+    ".globl __tsan_default_options",
+    ".type __tsan_default_options, @function",
+    "__tsan_default_options:",
+    "lea rax, [rip + 3f]",
+    "ret",
+    ".popsection",
+    ".pushsection .rodata",
+    "2: .asciz \"race:std::sys::thread_local::destructors\\n\"",
+    "3: .asciz \"history_size=6:atexit_sleep_ms=0\"",
+    ".popsection",
+);
 
 /// The memory becomes another goroutine's stack: what was done to it before is forgotten.
 pub(crate) fn renew(stack: Range<usize>) {
