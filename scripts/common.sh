@@ -128,3 +128,26 @@ std_for() {
     not_done "no std for $target: rustup cannot add it, and the toolchain has no rust-src to build it from"
     return 1
 }
+
+# rust_src: makes the sources of std available, from which instrumented programs build it. False if there is no way to get them.
+rust_src() {
+    if [[ -d $(rustc --print sysroot)/lib/rustlib/src/rust/library ]]; then
+        return 0
+    fi
+    if ! command -v rustup >/dev/null; then
+        not_done 'the toolchain has no rust-src to build an instrumented std from, and there is no rustup to add it with'
+        return 1
+    fi
+    run rustup component add rust-src || {
+        not_done 'rustup cannot add rust-src, from which an instrumented std is built'
+        return 1
+    }
+}
+
+# sanitized SANITIZER CARGO-ARGUMENTS: runs cargo with everything built for a sanitizer, std included, by the stable toolchain.
+sanitized() {
+    local sanitizer=$1 command=$2
+    shift 2
+    RUSTC_BOOTSTRAP=1 RUSTFLAGS="${RUSTFLAGS:-} -Zsanitizer=$sanitizer ${SANITIZER_CFG:-}" \
+        cargo "$command" -Zbuild-std --target x86_64-unknown-linux-gnu "$@"
+}

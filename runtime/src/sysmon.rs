@@ -19,7 +19,7 @@ use crate::gmp::p::PStatus;
 use crate::gmp::{GPtr, M, MPtr, PPtr, SCHED};
 use crate::os;
 use crate::proc::deadlock::Policy;
-use crate::proc::{boot, deadlock, goready, keep, mstart, netwait, newproc, resize, timer, wake};
+use crate::proc::{boot, chaos, deadlock, goready, keep, mstart, netwait, newproc, resize, timer, wake};
 use crate::sigqueue::QUEUE;
 
 const SHORTEST: i64 = 20_000;
@@ -268,6 +268,10 @@ fn look_at(pp: PPtr, mp: MPtr, now: i64) -> bool {
         look.g_since.set(now);
         look.cpu.store(-1, Ordering::Relaxed);
         return preempt_if_due(pp, mp, now);
+    }
+    if chaos::is_greedy() && !too_many_threads() {
+        mp.claim.request_preempt();
+        return claim(pp, mp, tick, seen, false);
     }
     let preempted = preempt_if_due(pp, mp, now);
     if !mp.claim.is_outside() || !has_work(pp, mp) {

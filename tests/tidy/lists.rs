@@ -90,6 +90,7 @@ pub(crate) const UNSAFE: &[(&str, &str)] = &[
     ("runtime/src/gmp/timers.rs", "timers are inside of goroutines"),
     ("runtime/src/netpoll/polldesc.rs", "finds the descriptor of a timer"),
     ("runtime/src/netpoll/table.rs", "descriptors are all-zero memory at first"),
+    ("runtime/src/proc/chaos.rs", "touches what belongs to the owner of the P"),
     ("runtime/src/proc/execute.rs", "makes and resumes coroutines"),
     ("runtime/src/proc/findrunnable.rs", "touches what belongs to the owner of the P"),
     ("runtime/src/proc/keep.rs", "finds the frames of a suspended goroutine"),

@@ -6,7 +6,8 @@
 //! **Why here.** Floor 1: the crash path needs the traceback level, and everything above needs a switch or two.
 //!
 //! **Invariants.**
-//! - EN1. What cannot be parsed is ignored, in silence, as in Go; of two values for a name the later one holds.
+//! - EN1. What cannot be parsed is ignored, in silence, as in Go; of two values for a name the later one holds. A seed that is none
+//!   ends the program: whoever asks for chaos and gets order would believe that it was tested.
 //! - EN2. A process with raised privileges prints no stacks, whatever the environment says.
 //!
 //! **Locks.** None; each setting stands for itself, so all accesses are Relaxed.
@@ -16,6 +17,7 @@
 use core::sync::atomic::{AtomicI64, AtomicU32, Ordering};
 use std::env;
 
+use crate::base::throw::{print_facts, throw};
 use crate::os;
 
 /// One number of GODEBUG.
@@ -159,8 +161,11 @@ impl Traceback {
 
 /// Reads the environment; called once, early in the start.
 pub(crate) fn init() {
-    if let Ok(settings) = env::var("GODEBUG") {
-        DEBUG.apply(&settings);
+    if let Ok(settings) = env::var("GODEBUG")
+        && let Err(value) = DEBUG.apply(&settings)
+    {
+        print_facts(format_args!("GODEBUG: chaos={value}: expected a seed, a number from 0 to {}", i64::MAX));
+        throw("bad GODEBUG");
     }
     if let Ok(level) = env::var("GOTRACEBACK") {
         set_traceback(Traceback::parse(&level));
@@ -201,14 +206,18 @@ pub(crate) fn gomaxprocs() -> Option<u32> {
 }
 
 impl Debug {
-    /// Takes over comma-separated `name=value` pairs (EN1).
-    fn apply(&self, settings: &str) {
+    /// Takes over comma-separated `name=value` pairs (EN1); the error is a value that is no seed.
+    fn apply<'a>(&self, settings: &'a str) -> Result<(), &'a str> {
         for (name, value) in settings.split(',').filter_map(|pair| pair.split_once('=')) {
-            let value = if name == "tlsguard" { parse_tlsguard(value) } else { value.parse().ok() };
-            if let (Some(setting), Some(value)) = (self.named(name), value) {
-                setting.set(value);
+            let number = if name == "tlsguard" { parse_tlsguard(value) } else { value.parse().ok() };
+            if name == "chaos" && number.is_none_or(|seed: i64| seed < 0) {
+                return Err(value);
+            }
+            if let (Some(setting), Some(number)) = (self.named(name), number) {
+                setting.set(number);
             }
         }
+        Ok(())
     }
 
     /// Finds a setting by the name it has in GODEBUG.
@@ -267,8 +276,17 @@ mod tests {
             asyncpreemptoff: zero(),
             tlsguard: Setting::new(TlsGuard::On as i64),
         };
-        debug.apply(text);
+        debug.apply(text).expect("no seed, or a good one");
         debug
+    }
+
+    #[test]
+    fn a_seed_that_is_none_is_an_error() {
+        let debug = settings("chaos=7");
+        for bad in ["chaos=", "chaos=x", "schedtrace=1,chaos=-1", "chaos=99999999999999999999"] {
+            assert_eq!(debug.apply(bad), Err(bad.rsplit('=').next().unwrap_or_default()), "{bad}");
+        }
+        assert_eq!(debug.chaos.get(), 7);
     }
 
     #[test]

@@ -44,7 +44,7 @@ pub(crate) use cache::StackCache;
 pub(crate) use error::StackError;
 pub(crate) use pool::stats;
 pub(crate) use stack::{Stack, StackClass};
-pub(crate) use sweep::sweep;
+pub(crate) use sweep::{sweep, trim_below_caller};
 
 /// Takes one stack of any class from the central pool.
 ///

@@ -17,6 +17,7 @@ use std::ptr::NonNull;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use super::pool::{POOL, Pool};
+use super::ranges;
 use super::slab::SlotSet;
 use super::stack::{MAX_SLOTS, StackClass};
 use crate::os;
@@ -146,6 +147,23 @@ impl Taken {
         // SAFETY: the slots are taken by this thread (SL3) and no stack of them exists, so nobody has data there; the
         // slab is not unmapped while some of its slots are taken.
         unsafe { os::discard_many(&ranges[..len]) };
+    }
+}
+
+/// How far the calls of [`trim_below_caller`] itself may reach down.
+const OWN_DEPTH: usize = 16 << 10;
+
+/// Gives the memory of the running goroutine's stack back that lies well below the caller: the frames of calls that have returned.
+#[inline(never)]
+pub(crate) fn trim_below_caller() {
+    let frame = 0u8;
+    let here = (&raw const frame).addr();
+    let Some(slot) = ranges::find(here) else { return };
+    let end = here.saturating_sub(OWN_DEPTH) / os::page_size() * os::page_size();
+    if end > slot.usable_low {
+        // SAFETY: the pages are on the stack that this thread runs on, below every frame that will be returned to, and below those of this
+        // call, which are less than `OWN_DEPTH` bytes.
+        unsafe { os::discard_many(&[(slot.usable_low, end - slot.usable_low)]) };
     }
 }
 

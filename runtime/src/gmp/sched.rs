@@ -53,6 +53,8 @@ pub(crate) struct Sched {
     pub(crate) stopping: AtomicBool,
     /// The process is leaving: nothing further is started.
     pub(crate) exiting: AtomicBool,
+    /// Decisions are random: see `proc::chaos`.
+    pub(crate) chaos: AtomicBool,
     /// `runtime_main` has begun: spawns may start threads.
     pub(crate) main_started: AtomicBool,
     /// Number of live Ps (D3).
@@ -101,6 +103,7 @@ pub(crate) static SCHED: Sched = Sched {
     needspinning: AtomicBool::new(false),
     stopping: AtomicBool::new(false),
     exiting: AtomicBool::new(false),
+    chaos: AtomicBool::new(false),
     main_started: AtomicBool::new(false),
     procs: AtomicU32::new(0),
     allp: [const { AtomicPtr::new(null_mut()) }; MAX_PROCS as usize],

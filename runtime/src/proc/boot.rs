@@ -15,7 +15,7 @@ use crate::base::throw::{print, throw};
 use crate::coro::StackClass;
 use crate::gmp::{MPtr, PPtr, SCHED, barrier};
 use crate::os::{self, race};
-use crate::proc::{resize, wake};
+use crate::proc::{chaos, resize, wake};
 
 static START: AtomicI64 = AtomicI64::new(0);
 static NCPU: AtomicU32 = AtomicU32::new(0);
@@ -62,6 +62,7 @@ pub(crate) fn claim_start() -> bool {
 pub(crate) fn begin() {
     START.store(os::nanotime(), Ordering::Relaxed);
     env::init();
+    chaos::begin();
     race::begin(DEBUG.raceruntime.is_on());
 }
 

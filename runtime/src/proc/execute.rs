@@ -20,7 +20,7 @@ use crate::gmp::g::{GCoro, Park, Switch, flag};
 use crate::gmp::{GPtr, MPtr, P, PPtr, SCHED};
 use crate::os;
 use crate::proc::newproc::{GONE, NO_HANDLE};
-use crate::proc::{OnG0, boot, findrunnable, keep, newproc, queue, wake, wire};
+use crate::proc::{OnG0, boot, chaos, findrunnable, keep, newproc, queue, wake, wire};
 
 /// Runs goroutines for ever.
 pub(crate) fn schedule(g0: &OnG0, mp: MPtr) -> ! {
@@ -53,7 +53,11 @@ fn next(g0: &OnG0, mp: MPtr) -> Option<findrunnable::Found> {
         wake::stopm(g0, mp, None);
         return None;
     }
-    let found = findrunnable::findrunnable(g0, mp)?;
+    let chosen = if chaos::is_on() { chaos::disturb(g0, mp) } else { None };
+    let found = match chosen {
+        Some(found) => found,
+        None => findrunnable::findrunnable(g0, mp)?,
+    };
     wake::stop_spinning_and_wake(mp);
     let home = found
         .0
@@ -119,6 +123,9 @@ fn execute(g0: &OnG0, mp: MPtr, gp: GPtr, inherit: bool) {
         match said {
             Switch::Park(_) => {
                 if parked {
+                    if chaos::is_on() {
+                        chaos::parked(mp, gp);
+                    }
                     return;
                 }
                 gp.status.runnable_to_running();

@@ -28,6 +28,7 @@
 //! *Go:* proc.go.
 
 pub(crate) mod boot;
+pub(crate) mod chaos;
 pub(crate) mod deadlock;
 pub(crate) mod execute;
 pub(crate) mod findrunnable;

@@ -20,7 +20,7 @@ use crate::gmp::g::flag;
 use crate::gmp::sched::Shared;
 use crate::gmp::{M, MPtr, PPtr, SCHED};
 use crate::os::{self, race};
-use crate::proc::{OnG0, execute, newproc, wake};
+use crate::proc::{OnG0, chaos, execute, newproc, wake};
 
 /// Stack of a thread: the scheduler runs on it, and the symbolizing of backtraces.
 const THREAD_STACK: usize = (256 << 10) << race::MORE_STACK;
@@ -36,7 +36,7 @@ pub(crate) fn newm(mut shared: LockGuard<'_, Shared>, pp: Option<PPtr>, spinning
         check_mcount(&shared);
     }
     drop(shared);
-    let mp = M::create(id, false, os::random_seed() ^ u64::from(id));
+    let mp = M::create(id, false, chaos::seed(id));
     mp.nextp.set(pp);
     mp.spinning.store(spinning, Ordering::Relaxed);
     mp.start.set(job);

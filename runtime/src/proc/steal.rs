@@ -55,7 +55,8 @@ pub(crate) fn start_spinning(mp: MPtr) {
     SCHED.needspinning.store(false, Ordering::Relaxed);
 }
 
-fn one_pass(g0: &OnG0, mp: MPtr, pp: PPtr, procs: u32, last: bool) -> Option<Found> {
+/// Looks at every other P once, in a random order; in the `last` pass also at what nobody takes gladly.
+pub(crate) fn one_pass(g0: &OnG0, mp: MPtr, pp: PPtr, procs: u32, last: bool) -> Option<Found> {
     let random = mp.random_below(u32::MAX);
     for id in Coprimes::new(procs).order(random) {
         let Some(victim) = SCHED.p(id) else { continue };

@@ -22,7 +22,7 @@ use crate::gmp::{M, MPtr, SCHED};
 use crate::os;
 use crate::proc::deadlock::{self, Policy};
 use crate::proc::newproc::{NO_HANDLE, Spec, newproc};
-use crate::proc::{Entered, boot, enter, foreign, keep, mstart, park, wire};
+use crate::proc::{Entered, boot, chaos, enter, foreign, keep, mstart, park, wire};
 use crate::rt0::init_runner;
 use crate::runtime;
 use crate::sysmon;
@@ -70,7 +70,7 @@ fn rt0_go(options: MainOptions, body: Body) -> ! {
     }
     boot::begin();
     boot::trace("rt0_go");
-    let m0 = M::create(0, false, os::random_seed());
+    let m0 = M::create(0, false, chaos::seed(0));
     check_tls(m0);
     mstart::minit(m0);
     m0.set_curg(m0.g0.get());
