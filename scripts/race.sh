@@ -21,7 +21,6 @@ PACKAGE=(-p goruntime-tests)
 IN_PROCESS=(goroutines thread_mirror test_attribute channel_basic select sync_basic sync_std sync_rwlock sync_condvar sync_once
     sync_semaphore sync_pool timers context context_ops context_scope net)
 QUICK=(goroutines sync_basic timers context_scope)
-LEFT_OUT=()
 
 tools() {
     if [[ $(uname -sm) != 'Linux x86_64' ]]; then
@@ -37,16 +36,19 @@ programs() {
     run sanitized thread test "${PACKAGE[@]}" --features race --test race
 }
 
-# The tests, once with the eyes on the program and once with the eyes on the runtime.
+# The tests of the process that they run in, once with the eyes on the program and once with the eyes on the runtime.
 suites() {
-    local arguments=() name
+    local arguments=() name mode
     for name in "$@"; do
         arguments+=(--test "$name")
     done
     for mode in 0 1; do
-        GODEBUG=raceruntime=$mode run sanitized thread test "${PACKAGE[@]}" "${arguments[@]}" -- --test-threads=2 "${LEFT_OUT[@]}"
+        GODEBUG=raceruntime=$mode run sanitized thread test "${PACKAGE[@]}" "${arguments[@]}" -- --test-threads=2
     done
 }
+
+all_suites() { suites "${IN_PROCESS[@]}"; }
+some_suites() { suites "${QUICK[@]}"; }
 
 case ${1:-} in
 run | test)
@@ -58,14 +60,14 @@ check)
     trap report EXIT
     step tools tools
     step programs programs
-    step suites 'suites "${IN_PROCESS[@]}"'
+    step suites all_suites
     FINISHED=yes
     ;;
 quick)
     trap report EXIT
     step tools tools
     step programs programs
-    step suites 'suites "${QUICK[@]}"'
+    step suites some_suites
     FINISHED=yes
     ;;
 *)

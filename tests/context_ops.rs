@@ -355,8 +355,12 @@ fn joins_under_contexts_that_end_lose_nothing() {
                 tx.send(()).unwrap();
                 round
             });
+            let mut attempt = 0;
             let value = loop {
-                let (ctx, _cancel) = context::with_timeout(&background(), Duration::from_micros(round % 50 + 1));
+                attempt += 1;
+                // More time for each attempt: where all is slow, the shortest is over before the join has begun.
+                let limit = Duration::from_micros((round % 50 + 1) * attempt);
+                let (ctx, _cancel) = context::with_timeout(&background(), limit);
                 match handle.join_ctx(&ctx) {
                     Ok(value) => break value,
                     Err((again, _)) => handle = again,

@@ -8,6 +8,8 @@
 
 mod common;
 
+use std::collections::BTreeSet;
+
 use common::{assert_crash, assert_prints, run_program};
 
 /// On one processor the order is the same in every run.
@@ -43,6 +45,33 @@ fn receivers_of_a_closed_channel_wake_last_first_after_the_oldest() {
 #[test]
 fn receivers_of_single_sends_wake_in_order_after_the_newest() {
     order("order_send", "5 0 1 2 3 4");
+}
+
+#[test]
+fn under_chaos_the_order_is_another_one_for_another_seed() {
+    let orders: BTreeSet<String> = (1..=8)
+        .map(|seed| {
+            let chaos = format!("chaos={seed},asyncpreemptoff=1");
+            let out = run_program("order_spawn", &[("GOMAXPROCS", "1"), ("GODEBUG", &chaos)]);
+            assert_eq!((out.stderr.as_str(), out.status.code()), ("", Some(0)), "seed {seed}");
+            out.stdout
+        })
+        .collect();
+    for order in &orders {
+        let mut ran: Vec<u32> = order.split_whitespace().map(|id| id.parse().expect("a number")).collect();
+        ran.sort_unstable();
+        assert!(ran.iter().copied().eq(0..10), "{order}");
+    }
+    // That all eight are alike has a chance of one in ten to the power of many.
+    assert!(orders.len() > 1, "{orders:?}");
+}
+
+#[test]
+fn a_seed_of_chaos_that_is_none_is_an_error() {
+    let out = run_program("order_spawn", &[("GODEBUG", "chaos=often")]);
+    assert_eq!((out.stdout.as_str(), out.status.code()), ("", Some(2)), "{}", out.stderr);
+    let facts = "runtime: GODEBUG: chaos=often: expected a seed, a number from 0 to 9223372036854775807\n";
+    assert!(out.stderr.starts_with(facts), "{}", out.stderr);
 }
 
 /// What a program says about its processors.

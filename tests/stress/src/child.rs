@@ -57,17 +57,18 @@ fn drive() -> ExitCode {
     let base = 1;
     eventually("the driver is alone at the start", || num_goroutine() == base);
     let until = Instant::now() + Duration::from_secs(options.seconds);
-    let mut number = 0u64;
-    while Instant::now() < until {
+    let (mut number, mut done) = (0u64, 0u64);
+    while options.operations.map_or_else(|| Instant::now() < until, |wanted| done < wanted) {
         number += 1;
-        batch(number, &chosen, &context, &mut rand);
+        done += batch(number, &chosen, &context, &mut rand);
         eventually("the number of goroutines is that of the start", || num_goroutine() == base);
     }
     ExitCode::SUCCESS
 }
 
-/// Runs some scenarios at once, and waits for all.
-fn batch(number: u64, chosen: &[Scenario], context: &Context, rand: &mut Rand) {
+/// Runs some scenarios at once, and waits for all. Returns how many operations they did.
+fn batch(number: u64, chosen: &[Scenario], context: &Context, rand: &mut Rand) -> u64 {
+    let mut done = 0;
     let count = rand.pick(&[1, 2, 3, 5, 8]);
     let drawn: Vec<Scenario> = (0..count).map(|_| rand.pick(chosen)).collect();
     let names: Vec<&str> = drawn.iter().map(|scenario| scenario.name).collect();
@@ -81,7 +82,10 @@ fn batch(number: u64, chosen: &[Scenario], context: &Context, rand: &mut Rand) {
         .collect();
     for (name, handle) in handles {
         match handle.join() {
-            Ok(operations) => say(&format!("done {name} {operations}")),
+            Ok(operations) => {
+                done += operations;
+                say(&format!("done {name} {operations}"));
+            }
             Err(payload) => {
                 let text = payload
                     .downcast_ref::<String>()
@@ -91,6 +95,7 @@ fn batch(number: u64, chosen: &[Scenario], context: &Context, rand: &mut Rand) {
             }
         }
     }
+    done
 }
 
 /// A line for the parent.

@@ -25,6 +25,8 @@ pub(crate) enum Mode {
 pub(crate) struct Options {
     pub(crate) seed: u64,
     pub(crate) seconds: u64,
+    /// Instead of the seconds: as many operations, in every configuration.
+    pub(crate) operations: Option<u64>,
     pub(crate) procs: Vec<usize>,
     pub(crate) scenarios: Vec<String>,
     pub(crate) modes: Vec<Mode>,
@@ -60,6 +62,7 @@ impl Options {
         let mut options = Options {
             seed: seed_of_clock(),
             seconds: 10,
+            operations: None,
             procs: vec![1, 2, 4, 16],
             scenarios: Vec::new(),
             modes: vec![Mode::Program, Mode::Sticky, Mode::Library],
@@ -79,6 +82,7 @@ impl Options {
         match name {
             "--seed" => self.seed = number()?,
             "--seconds" => self.seconds = number()?,
+            "--operations" => self.operations = Some(number()?),
             "--silence" => self.silence = Duration::from_secs(number()?),
             "--procs" => self.procs = processors(value)?,
             "--mode" => self.modes = list(value, Mode::parse)?,
@@ -93,7 +97,7 @@ impl Options {
             }
             _ => {
                 return Err(format!(
-                    "unknown argument `{name}`; expected --seed, --seconds, --procs, --scenario, --mode or --silence"
+                    "unknown argument `{name}`; expected --seed, --seconds, --operations, --procs, --scenario, --mode or --silence"
                 ));
             }
         }
@@ -106,6 +110,9 @@ impl Options {
             ["--child", mode.name(), "--seed", &self.seed.to_string(), "--seconds", &self.seconds.to_string()]
                 .map(str::to_owned)
                 .into();
+        if let Some(operations) = self.operations {
+            args.extend(["--operations".to_owned(), operations.to_string()]);
+        }
         if !self.scenarios.is_empty() {
             args.extend(["--scenario".to_owned(), self.scenarios.join(",")]);
         }

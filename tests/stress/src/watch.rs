@@ -55,7 +55,8 @@ pub(crate) fn run(options: &Options, procs: usize, mode: Mode) -> bool {
     if !ok {
         println!("    in {}", story.last);
         println!(
-            "    again: --seed {} --seconds {} --procs {procs} --mode {}",
+            "    again: {}--seed {} --seconds {} --procs {procs} --mode {}",
+            std::env::var("GODEBUG").map(|value| format!("GODEBUG={value} ")).unwrap_or_default(),
             options.seed,
             options.seconds,
             mode.name()

@@ -14,6 +14,7 @@ mod foreign;
 mod guard;
 mod load;
 mod locks;
+mod models;
 mod net;
 mod park;
 mod plain;
@@ -98,6 +99,7 @@ pub(crate) const ALL: &[Scenario] = &[
     Scenario { name: "once", run: locks::once },
     Scenario { name: "pool", run: locks::pool },
     Scenario { name: "mpsc", run: locks::mpsc_channels },
+    Scenario { name: "models", run: models::models },
     Scenario { name: "ctx_channels", run: contexts::ctx_channels },
     Scenario { name: "ctx_waits", run: contexts::ctx_waits },
     Scenario { name: "ctx_trees", run: contexts::ctx_trees },
