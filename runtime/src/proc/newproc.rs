@@ -112,12 +112,7 @@ pub(crate) unsafe fn make(
 ///
 /// - As for `newproc`.
 #[inline(always)]
-unsafe fn fill(
-    pp: Option<PPtr>,
-    parent: u64,
-    spec: &Spec,
-    words: &[MaybeUninit<usize>; SLOT_WORDS],
-) -> GPtr {
+unsafe fn fill(pp: Option<PPtr>, parent: u64, spec: &Spec, words: &[MaybeUninit<usize>; SLOT_WORDS]) -> GPtr {
     let _hidden = race::hidden();
     let gp = gfget(pp);
     gp.flags.store(spec.flags, Ordering::Relaxed);
