@@ -293,8 +293,13 @@ fn assert_chosen(ready: &[bool], chosen: Option<usize>, biased: bool) {
     }
 }
 
+/// How many random programs: fewer where a sanitizer slows everything down.
+fn cases() -> u32 {
+    std::env::var("PROPTEST_CASES").ok().and_then(|count| count.parse().ok()).unwrap_or(400)
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: cases(), failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn random_programs_do_what_the_model_does(program in steps()) {
