@@ -8,7 +8,7 @@
 //! promises depends on any of these, so that every program that is right stays right. Each thread draws from its own stream of numbers,
 //! which the seed and the thread's number determine: the same decisions in the same order, as far as threads go.
 //!
-//! *Invariants.* P1, E1. CH1. Chaos only takes decisions that could have been taken without it, by the same functions. CH2. After each of its
+//! *Invariants.* P1, E1. CX1. Chaos only takes decisions that could have been taken without it, by the same functions. CX2. After each of its
 //! own the usual order follows, so that nothing is starved for longer.
 //!
 //! *Locks.* `SCHED.lock`.

@@ -119,5 +119,5 @@ pub(crate) fn strangers() -> usize {
     let ours = M::all().filter(|mp| !mp.foreign && mp.tid.load(Ordering::Relaxed) != 0).count();
     // Acquire: pairs with the Release in `ready`.
     let waiting = SCHED.run_waiters.load(Ordering::Acquire).max(0) as usize;
-    os::thread_count().saturating_sub(ours + waiting)
+    os::thread_count().saturating_sub(ours + waiting + race::THREADS)
 }

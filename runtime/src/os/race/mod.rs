@@ -22,10 +22,10 @@
 //! **Why here.** Floor 0: conditional compilation, and used by every floor above.
 //!
 //! **Invariants.**
-//! - RC1. A thread boards a fiber only after the last one has left it: a commit, which runs aboard, may still be busy when
+//! - RD1. A thread boards a fiber only after the last one has left it: a commit, which runs aboard, may still be busy when
 //!   another thread resumes the goroutine.
-//! - RC2. Whoever ends the process is on a fiber that hides nothing, as the sanitizer insists.
-//! - RC3. No function of an instrumented build calls `board` or `leave` but inlined: the sanitizer keeps a stack of calls for each
+//! - RD2. Whoever ends the process is on a fiber that hides nothing, as the sanitizer insists.
+//! - RD3. No function of an instrumented build calls `board` or `leave` but inlined: the sanitizer keeps a stack of calls for each
 //!   fiber, and a function has to end on the fiber where it began.
 //!
 //! **Locks.** None.

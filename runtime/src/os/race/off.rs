@@ -8,6 +8,9 @@
 //!
 //! **Go:** `race0.go`.
 
+/// It has no thread of its own.
+pub(crate) const THREADS: usize = 0;
+
 /// Stacks are as large as they were asked for.
 pub(crate) const MORE_STACK: u8 = 0;
 

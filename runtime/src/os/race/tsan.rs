@@ -2,10 +2,10 @@
 //!
 //! **Why here.** Floor 0.
 //!
-//! **Invariants.** RC1-RC3. RC4. A fiber that nobody is aboard of hides nothing: `board` begins and `leave` ends what a goroutine that
+//! **Invariants.** RD1-RD3. RD4. A fiber that nobody is aboard of hides nothing: `board` begins and `leave` ends what a goroutine that
 //! is inside of the runtime hides.
 //!
-//! **Locks.** None; `Fiber::aboard` is spun on (RC1).
+//! **Locks.** None; `Fiber::aboard` is spun on (RD1).
 //!
 //! **Go:** `race.go`.
 
@@ -32,6 +32,9 @@ unsafe extern "C" {
     fn memory_reset_range(thread: *const c_void, pc: usize, address: usize, bytes: usize);
 }
 
+/// The sanitizer has a thread of its own, which wakes nobody.
+pub(crate) const THREADS: usize = 1;
+
 /// Log2 of the factor by which stacks are larger than what was asked for: instrumented frames are, and the sanitizer writes its reports on the
 /// stack of whoever it catches.
 pub(crate) const MORE_STACK: u8 = 2;
@@ -48,7 +51,7 @@ static RUNTIME: AtomicBool = AtomicBool::new(false);
 #[derive(Debug)]
 pub(crate) struct Fiber {
     handle: AtomicPtr<c_void>,
-    /// A thread runs as this fiber (RC1).
+    /// A thread runs as this fiber (RD1).
     aboard: AtomicU32,
     /// Released by whoever readies the goroutine, acquired when it goes on.
     order: AtomicU32,
@@ -93,7 +96,7 @@ impl Fiber {
         }
         // SAFETY: has no preconditions.
         let ashore = unsafe { __tsan_get_current_fiber() };
-        // SAFETY: the fiber was created before the goroutine was queued, and no other thread is aboard (RC1).
+        // SAFETY: the fiber was created before the goroutine was queued, and no other thread is aboard (RD1).
         unsafe { __tsan_switch_to_fiber(self.handle.load(Ordering::Relaxed), switch_flags()) };
         enter();
         renew_thread_locals();
@@ -294,7 +297,7 @@ unsafe extern "C" fn measure(info: *mut libc::dl_phdr_info, _: usize, bytes: *mu
     0
 }
 
-/// The process is about to end, wherever the caller is (RC2).
+/// The process is about to end, wherever the caller is (RD2).
 #[inline(always)]
 pub(crate) fn before_exit() {
     if is_program_examined() {
