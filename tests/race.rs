@@ -20,7 +20,11 @@ use common::{Output, run};
 const RACED: i32 = 66;
 
 fn programs(name: &str, procs: &str) -> Output {
-    run(Command::new(env!("CARGO_BIN_EXE_raceprog")).arg(name).env("GOMAXPROCS", procs).env_remove("TSAN_OPTIONS"))
+    run(Command::new(env!("CARGO_BIN_EXE_raceprog"))
+        .arg(name)
+        .env("GOMAXPROCS", procs)
+        .env("GODEBUG", "tlsguard=on")
+        .env_remove("TSAN_OPTIONS"))
 }
 
 fn assert_reported(name: &str) {

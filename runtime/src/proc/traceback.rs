@@ -19,8 +19,10 @@ pub(crate) fn on_own_stack(gp: GPtr, look: fn()) {
     let depth = mp.claim.depth();
     mp.look.set(Some(look));
     mp.set_curg(Some(gp));
+    let ashore = gp.fiber.board();
     // SAFETY: a goroutine that was dequeued is its dequeuer's (S1), and the caller has one that has run before and has not ended.
     let stopped = unsafe { (*gp.coro.get()).assume_init_mut() }.resume();
+    gp.fiber.leave(ashore);
     debug_assert!(stopped.is_some(), "a goroutine ended in traceback mode (TC1)");
     mp.set_curg(None);
     mp.claim.set_depth(depth.max(1));
