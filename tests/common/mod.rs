@@ -63,6 +63,23 @@ pub(crate) fn run(command: &mut Command) -> Output {
     Running::start(command).wait()
 }
 
+/// Lets the command start as from an interactive shell: `nohup`, and shells for what they start in the background, ignore some signals.
+#[cfg(unix)]
+fn with_default_signals(command: &mut Command) {
+    use std::os::unix::process::CommandExt as _;
+    let reset = || {
+        for signal in [libc::SIGHUP, libc::SIGINT, libc::SIGQUIT] {
+            // SAFETY: takes a signal and no handler.
+            if unsafe { libc::signal(signal, libc::SIG_DFL) } == libc::SIG_ERR {
+                return Err(std::io::Error::last_os_error());
+            }
+        }
+        Ok(())
+    };
+    // SAFETY: `signal` is async-signal-safe, and an error allocates nothing.
+    unsafe { command.pre_exec(reset) };
+}
+
 /// A program that runs.
 #[derive(Debug)]
 pub(crate) struct Running {
@@ -82,6 +99,8 @@ impl Running {
         for name in SETTINGS.iter().filter(|&&name| !given.iter().any(|given| given == name)) {
             command.env_remove(name);
         }
+        #[cfg(unix)]
+        with_default_signals(command);
         let spawned = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
         let mut child = spawned.unwrap_or_else(|error| panic!("{command:?} does not start: {error}"));
         let (each, lines) = channel();
