@@ -12,7 +12,7 @@
 
 mod common;
 
-use std::os::unix::process::ExitStatusExt;
+use std::os::unix::process::{CommandExt as _, ExitStatusExt};
 use std::process::{Command, ExitStatus, Stdio};
 use std::time::Duration;
 
@@ -179,7 +179,8 @@ fn wait_for_state(pid: u32, state: char) {
 #[cfg(target_os = "linux")]
 #[test]
 fn a_program_can_be_stopped_and_goes_on() {
-    let running = start(&mut program("sig_wait"));
+    // In a group of its own: a group that has no parent in its session, as the tests may be in, is not stopped.
+    let running = start(program("sig_wait").process_group(0));
     for _ in 0..3 {
         running.signal("TSTP");
         wait_for_state(running.id(), 'T');
