@@ -204,11 +204,11 @@ pub fn reset(signals: &[Signal]) -> Result<(), SignalError> {
 /// ```
 /// use goruntime::signal::{self, Signal};
 ///
-/// signal::ignore(&[Signal::HUP])?;
-/// assert!(signal::is_ignored(Signal::HUP));
-/// signal::raise(Signal::HUP)?;
-/// signal::reset(&[Signal::HUP])?;
-/// assert!(!signal::is_ignored(Signal::HUP));
+/// signal::ignore(&[Signal::USR1])?;
+/// assert!(signal::is_ignored(Signal::USR1));
+/// signal::raise(Signal::USR1)?;
+/// signal::reset(&[Signal::USR1])?;
+/// assert!(!signal::is_ignored(Signal::USR1));
 /// # Ok::<(), goruntime::signal::SignalError>(())
 /// ```
 #[doc(alias = "Ignore")]
