@@ -16,7 +16,8 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use crate::io::error;
-use crate::net::fd::{Socket, StdSocket};
+use crate::net::fd::Socket;
+use crate::net::kind::StdSocket;
 use crate::netpoll::polldesc::Side;
 use crate::os;
 

@@ -78,6 +78,7 @@ mod accept;
 mod error;
 pub(crate) mod fd;
 mod handle;
+pub(crate) mod kind;
 #[cfg(feature = "futures-io")]
 mod poll_futures;
 #[cfg(feature = "hyper")]
