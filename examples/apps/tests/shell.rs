@@ -120,9 +120,11 @@ fn what_cannot_run_is_told_with_the_usual_status() {
 #[test]
 fn on_a_terminal_it_prompts_and_ctrl_c_ends_the_command_alone() {
     let directory = Directory::new("shell-terminal");
-    // `script` gives its command a terminal and types what it reads.
+    // `script` gives its command a terminal and types what it reads. Its own shell is another in each environment, and must
+    // not be there when Ctrl-C is typed: some die of it.
     let mut script = Command::new("script");
-    script.args(["--quiet", "--return", "--command", PATH, "/dev/null"]).current_dir(directory.path());
+    script.args(["--quiet", "--return", "--command", &format!("exec '{PATH}'"), "/dev/null"]);
+    script.env("SHELL", "/bin/sh").current_dir(directory.path());
     let mut script = Running::start(&mut script);
     script.write(b"echo 'unclosed\n");
     script.line_with("shell: syntax error: a `'` is never closed");
