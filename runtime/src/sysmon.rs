@@ -31,6 +31,8 @@ const SLICE: i64 = 10_000_000;
 const SECOND: i64 = 1_000_000_000;
 /// A sweep is forced when there was none for so long, ns.
 const FORCE_SWEEP: i64 = 120 * SECOND;
+/// How long sysmon expects more of the kind after it was needed, ns.
+const WARY: i64 = SECOND;
 /// How often a suspected deadlock is looked at again while foreign threads exist.
 const SUSPECT_AGAIN: i64 = 20_000_000;
 
@@ -121,6 +123,8 @@ pub(crate) fn wanted_procs() -> u32 {
 struct Rounds {
     quiet: u32,
     nap: i64,
+    /// When a round last did something.
+    last_needed: i64,
     last_update: i64,
     next_trace: i64,
 }
@@ -130,7 +134,7 @@ fn sysmon() -> ! {
     let now = os::nanotime();
     LAST_SWEEP.store(now, Ordering::Relaxed);
     // The first trace line comes at once, as in Go.
-    let mut rounds = Rounds { quiet: 0, nap: SHORTEST, last_update: now, next_trace: now };
+    let mut rounds = Rounds { quiet: 0, nap: SHORTEST, last_needed: now, last_update: now, next_trace: now };
     loop {
         rounds.nap = match rounds.quiet {
             0 => SHORTEST,
@@ -142,6 +146,7 @@ fn sysmon() -> ! {
         deep_sleep(&mut rounds);
         if round(&mut rounds) {
             rounds.quiet = 0;
+            rounds.last_needed = timer::coarse();
         } else {
             rounds.quiet += 1;
         }
@@ -199,8 +204,11 @@ fn deep_sleep(rounds: &mut Rounds) {
         SCHED.sysmon_note.clear();
     }
     SCHED.sysmon_waits.store(false, Ordering::Relaxed);
-    rounds.quiet = 0;
-    rounds.nap = SHORTEST;
+    // Short naps again only if goroutines of this program block: a server that idles between two requests would pay for fifty of them.
+    if os::nanotime() - rounds.last_needed < WARY {
+        rounds.quiet = 0;
+        rounds.nap = SHORTEST;
+    }
 }
 
 fn longest_sleep(rounds: &Rounds) -> i64 {
