@@ -30,6 +30,8 @@ pub const BLOCK: Duration = Duration::from_millis(10);
 pub const PERIOD: Duration = Duration::from_millis(10);
 /// What a connection of `tcp_echo` is read into.
 pub const ECHO_BUFFER: usize = 512;
+/// What `http_keepalive` is answered with, as `text/plain`.
+pub const HTTP_BODY: &str = "Hello, World!";
 /// Children of an inner node of `skynet`.
 pub const FANOUT: u64 = 10;
 

@@ -90,7 +90,7 @@ impl Workload {
         let mut bounds = self.metrics.iter().flat_map(|metric| metric.targets).flatten();
         match peer {
             "plain" => self.name == "startup",
-            "epoll" => load::is_load(self.name),
+            "epoll" => self.name.starts_with(load::ECHO),
             "unguarded" => bounds.any(|bound| matches!(bound, Bound::Peer(other, _) if *other == peer)),
             _ => true,
         }
@@ -132,20 +132,24 @@ const TICKS: Metric = Metric {
     targets: [&[AtLeast(190.0)], &[AtLeast(190.0)]],
 };
 
-/// What a server achieves: requests per second, and what they and the connections cost.
-///
-/// The memory target is for the whole server: what a runtime has made beforehand for some connections is no growth, but costs as much.
-const fn server(targets: &'static [Bound], memory: &'static [Bound]) -> [Metric; 5] {
-    const fn figure(suffix: &'static str, name: &'static str, unit: &'static str, target: &'static [Bound]) -> Metric {
-        Metric { suffix, source: Source::Extra(name), unit, more_is_better: false, targets: [target, target] }
-    }
+/// What a server achieves: requests per second, and what they cost.
+const fn server(targets: &'static [Bound]) -> [Metric; 4] {
     [
         Metric { suffix: "", source: Source::Value, unit: "req/s", more_is_better: true, targets: [targets, targets] },
-        figure(", half below", "p50_us", "us", &[]),
-        figure(", 99 % below", "p99_us", "us", &[Best(1.0)]),
-        figure(", a connection", "idle_bytes", "bytes", &[]),
-        peak_mib(memory, memory),
+        cost(", half below", "p50_us", "us", &[]),
+        cost(", 99 % below", "p99_us", "us", &[Best(1.0)]),
+        peak_mib(&[], &[]),
     ]
+}
+
+/// The same for many connections, with the memory that each costs.
+const fn crowded(targets: &'static [Bound], memory: &'static [Bound]) -> [Metric; 5] {
+    let [requests, half, most, peak] = server(targets);
+    [requests, half, most, cost(", a connection", "idle_bytes", "bytes", memory), peak]
+}
+
+const fn cost(suffix: &'static str, name: &'static str, unit: &'static str, targets: &'static [Bound]) -> Metric {
+    Metric { suffix, source: Source::Extra(name), unit, more_is_better: false, targets: [targets, targets] }
 }
 
 macro_rules! table {
@@ -236,13 +240,21 @@ table! {
     blocking_announced "the same, when the peer is told that the calls block",
         100, 100, 4, Last, [value("ms", &[], &[Peer("threads", 1.05)])];
     tcp_echo_1 "echoes of 64 bytes over one connection, server and load on a core each",
-        100_000, 100_000, 100, First, server(&[Best(1.1)], &[]);
+        100_000, 100_000, 100, First, server(&[Best(1.1)]);
     tcp_echo_100 "the same over 100 connections",
-        500_000, 500_000, 100, First, server(&[Best(1.1), Peer("epoll", 0.9)], &[]);
+        500_000, 500_000, 100, First, server(&[Best(1.1), Peer("epoll", 0.9)]);
     tcp_echo_1000 "the same over 1000 connections",
-        500_000, 500_000, 1_000, First, server(&[Best(1.1), Peer("epoll", 0.9)], &[]);
+        500_000, 500_000, 1_000, First, crowded(&[Best(1.1), Peer("epoll", 0.9)], &[Peer("may", 0.667)]);
     tcp_echo_5000 "the same over 5000 connections",
-        500_000, 500_000, 5_000, First, server(&[Best(1.1)], &[Peer("may", 0.667)]);
+        500_000, 500_000, 5_000, First, crowded(&[Best(1.1)], &[Peer("may", 0.667)]);
+    http_keepalive_1 "HTTP requests over one connection, server and load on a core each",
+        50_000, 50_000, 100, First, server(&[Best(1.1)]);
+    http_keepalive_100 "the same over 100 connections",
+        300_000, 300_000, 100, First, server(&[Best(1.1)]);
+    http_keepalive_1000 "the same over 1000 connections",
+        300_000, 300_000, 1_000, First, crowded(&[Best(1.1)], &[]);
+    http_keepalive_5000 "the same over 5000 connections",
+        300_000, 300_000, 5_000, First, crowded(&[Best(1.1)], &[]);
     startup "an empty main, from fork to the end of wait",
         200, 200, 5, Last, [value("us", &[Above("plain", 350.0)], &[Above("plain", 350.0)])];
 }

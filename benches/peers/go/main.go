@@ -68,9 +68,7 @@ func main() {
 	if err != nil {
 		fail("OPS %q is not a number", os.Args[3])
 	}
-	if isServer(os.Args[1]) {
-		tcpEcho()
-	}
+	serveForever(os.Args[1])
 	workload, known := workloads[os.Args[1]]
 	if !known {
 		fmt.Println("- not in this peer")

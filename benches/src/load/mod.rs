@@ -4,12 +4,14 @@
 //! same for all: one thread with an epoll loop, pinned to a core of its own, in which every connection has one request on its way.
 //!
 //! `load WORKLOAD OPS SERVER [ARGS ..]` prints the line of a child: requests per second, the server's peak memory, and as further
-//! figures `p50_us`, `p99_us` and `idle_bytes`, which is what the server's memory has grown by for every connection when all were
-//! open and had been served once.
+//! figures `p50_us`, `p99_us` and, for many connections, `idle_bytes`: the server's memory over their number, when all were open, had been
+//! served once, and waited. All of it counts, since what a runtime has made at its start for connections to come has its price, too.
 
 mod affinity;
+mod connections;
 mod echo;
 mod histogram;
+mod http;
 
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
@@ -17,21 +19,18 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use crate::outcome::{Outcome, status_kib_of};
+use connections::{Load, Protocol};
 
 /// The prefix of the workloads that are loads on an echo server; the number of connections follows.
 pub const ECHO: &str = "tcp_echo_";
-
-/// What a load has measured.
-#[derive(Debug)]
-struct Measured {
-    requests_per_second: f64,
-    p50: Duration,
-    p99: Duration,
-}
+/// The same for loads on an HTTP server, which answers everything with [`HTTP_BODY`](crate::shape::HTTP_BODY).
+pub const HTTP: &str = "http_keepalive_";
+/// With fewer connections the memory of a server is mostly that of an empty program.
+const MANY: usize = 1000;
 
 /// Whether the workload is a load on a server.
 pub fn is_load(workload: &str) -> bool {
-    workload.starts_with(ECHO)
+    [ECHO, HTTP].iter().any(|prefix| workload.starts_with(prefix))
 }
 
 /// In the server: says where it listens.
@@ -48,15 +47,27 @@ pub fn run(args: &[String]) -> Result<Outcome, String> {
     let [workload, ops, server, server_args @ ..] = args else {
         return Err(format!("load takes WORKLOAD OPS SERVER [ARGS ..]; got {args:?}"));
     };
-    let connections = workload.strip_prefix(ECHO).and_then(|count| count.parse::<usize>().ok());
-    let connections = connections.filter(|count| *count > 0).ok_or(format!("`{workload}` is no load"))?;
+    let (load, connections) = loads(workload).ok_or(format!("`{workload}` is no load"))?;
     let ops = ops.parse().map_err(|_| format!("`{ops}` is not a number"))?;
     affinity::raise_descriptor_limit(connections as u64 + 100)?;
     // The server inherits the first core.
     affinity::confine_to_first()?;
     let mut server = Server::start(Command::new(server).args(server_args))?;
     affinity::confine_to_last()?;
-    server.load(connections, ops)
+    load(&mut server, connections, ops)
+}
+
+/// Puts a load of so many connections and requests on a server.
+type PutLoad = fn(&mut Server, usize, u64) -> Result<Outcome, String>;
+
+/// What the name of a workload means: which load, and how many connections.
+fn loads(workload: &str) -> Option<(PutLoad, usize)> {
+    let (load, count): (PutLoad, _) = match workload.strip_prefix(ECHO) {
+        Some(count) => (Server::load::<echo::Echo>, count),
+        None => (Server::load::<http::Http>, workload.strip_prefix(HTTP)?),
+    };
+    let count = count.parse().ok().filter(|count| *count > 0)?;
+    Some((load, count))
 }
 
 /// The process under load; killed when dropped.
@@ -84,22 +95,22 @@ impl Server {
         }
     }
 
-    fn load(&mut self, connections: usize, ops: u64) -> Result<Outcome, String> {
+    fn load<P: Protocol>(&mut self, connections: usize, ops: u64) -> Result<Outcome, String> {
         let failed = |err: std::io::Error| format!("the load failed: {err}");
-        let before = self.resident_kib();
-        let mut load = echo::Load::connect(self.port, connections).map_err(failed)?;
+        let mut load = Load::<P>::connect(self.port, connections).map_err(failed)?;
         load.run(connections as u64).map_err(failed)?;
-        let grown = self.resident_kib().saturating_sub(before);
+        let idle_kib = self.resident_kib();
         // A tenth as much as will be counted, for caches and buffers.
         load.run(ops / 10).map_err(failed)?;
         let measured = load.run(ops).map_err(failed)?;
         let micros = |time: Duration| time.as_secs_f64() * 1e6;
         let peak_rss_kib = status_kib_of(self.child.id(), "VmHWM:");
         let outcome = Outcome { value: measured.requests_per_second, peak_rss_kib, extras: Vec::new() };
-        Ok(outcome
-            .with("p50_us", micros(measured.p50))
-            .with("p99_us", micros(measured.p99))
-            .with("idle_bytes", grown as f64 * 1024.0 / connections as f64))
+        let outcome = outcome.with("p50_us", micros(measured.p50)).with("p99_us", micros(measured.p99));
+        if connections < MANY {
+            return Ok(outcome);
+        }
+        Ok(outcome.with("idle_bytes", idle_kib as f64 * 1024.0 / connections as f64))
     }
 
     /// Resident memory and page tables.
@@ -117,5 +128,24 @@ impl Server {
 impl Drop for Server {
     fn drop(&mut self) {
         self.stop();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::workload::WORKLOADS;
+
+    #[test]
+    fn the_name_of_a_load_says_how_many_connections() {
+        let counts = ["tcp_echo_7", "http_keepalive_5000", "http_keepalive_0", "tcp_echo_", "hog"].map(loads);
+        assert_eq!(counts.map(|load| load.map(|(_, count)| count)), [Some(7), Some(5000), None, None, None]);
+    }
+
+    #[test]
+    fn every_load_of_the_table_is_known() {
+        let names: Vec<_> = WORKLOADS.iter().map(|workload| workload.name).filter(|name| is_load(name)).collect();
+        assert_eq!(names.len(), 8);
+        assert!(names.iter().all(|name| loads(name).is_some()), "{names:?}");
     }
 }

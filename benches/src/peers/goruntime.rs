@@ -8,13 +8,17 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::thread::sleep as block;
 use std::time::{Duration, Instant};
 
+use ::goruntime::future::block_on;
 use ::goruntime::net::TcpListener;
 use ::goruntime::runtime::{self, yield_now};
 use ::goruntime::sync::WaitGroup;
 use ::goruntime::time::sleep;
 use ::goruntime::{JoinHandle, go, spawn};
+use ::hyper::server::conn::http1;
+use ::hyper::service::service_fn;
 
 use super::UNKNOWN;
+use super::answer::answer;
 use crate::load;
 use crate::outcome::{Outcome, Unsupported};
 use crate::shape::{ARRIVED, BATCH, BLOCK, ECHO_BUFFER, Parked, SLEEPS, Ticker, YIELDERS, hog, random_millis};
@@ -37,6 +41,7 @@ pub fn run(workload: &str, workers: u32, ops: u64) -> Result<Outcome, Unsupporte
         "blocking" => blocking(ops, || block(BLOCK)),
         "blocking_announced" => blocking(ops, || runtime::blocking(|| block(BLOCK))),
         server if server.starts_with(load::ECHO) => tcp_echo(),
+        server if server.starts_with(load::HTTP) => http(),
         other => return with_channels(other, ops),
     })
 }
@@ -73,6 +78,18 @@ fn tcp_echo() -> Outcome {
                 }
             }
         });
+    }
+}
+
+/// The same with hyper.
+fn http() -> Outcome {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    load::announce(listener.local_addr().expect("a bound address"));
+    loop {
+        let (stream, _) = listener.accept().expect("a connection");
+        stream.set_nodelay(true).expect("an open connection");
+        // An error is the client's end, or ends the whole run soon.
+        go(move || _ = block_on(http1::Builder::new().serve_connection(stream, service_fn(answer))));
     }
 }
 

@@ -5,7 +5,10 @@
 //! so it has no row that needs more, and `mem_parked` takes 30,000.
 
 use std::hint::black_box;
-use std::io::{Read, Write};
+use std::io::{self, Read, Write};
+use std::mem::ManuallyDrop;
+use std::net::SocketAddr;
+use std::os::fd::FromRawFd;
 use std::sync::Arc;
 use std::sync::atomic::{
     AtomicU64,
@@ -20,13 +23,14 @@ use ::may::go;
 use ::may::net::TcpListener;
 use ::may::sync::mpmc::{self, Receiver, Sender};
 use ::may::sync::{Mutex, RwLock, Semphore};
+use may_minihttp::{HttpServer, HttpService, Request, Response};
 
 use super::UNKNOWN;
 use crate::load;
 use crate::outcome::{Outcome, Unsupported};
 use crate::shape::{
-    ARRIVED, BATCH, BLOCK, CAPACITY, ECHO_BUFFER, LOCKERS, Parked, SIDES, SLEEPS, STAGES, Ticker, WRITE_EVERY,
-    YIELDERS, hog,
+    ARRIVED, BATCH, BLOCK, CAPACITY, ECHO_BUFFER, HTTP_BODY, LOCKERS, Parked, SIDES, SLEEPS, STAGES, Ticker,
+    WRITE_EVERY, YIELDERS, hog,
 };
 
 /// Most coroutines that fit under the default map limit.
@@ -65,6 +69,7 @@ fn dispatch(workload: &str, workers: u32, ops: u64) -> Result<Outcome, Unsupport
         "hog" => hogs(workers, ops),
         "blocking" => blocking(ops),
         server if server.starts_with(load::ECHO) => tcp_echo(),
+        server if server.starts_with(load::HTTP) => http(),
         "spawn_burst" | "skynet" | "timers_rand" | "timers_1ms" | "mem_parked_1m" => {
             return Err("more coroutines than vm.max_map_count allows");
         }
@@ -89,6 +94,35 @@ fn tcp_echo() -> Outcome {
             }
         });
     }
+}
+
+/// The same with may_minihttp.
+fn http() -> Outcome {
+    #[derive(Clone)]
+    struct Answer;
+
+    impl HttpService for Answer {
+        fn call(&mut self, _: Request, response: &mut Response) -> io::Result<()> {
+            response.header("Content-Type: text/plain").body(HTTP_BODY);
+            Ok(())
+        }
+    }
+
+    let server = HttpServer(Answer).start("127.0.0.1:0").expect("a free port");
+    load::announce(first_bound());
+    server.join().expect("the server does not panic");
+    unreachable!("the server serves for ever")
+}
+
+/// Where the only socket of the process with an address is bound; may_minihttp does not tell.
+fn first_bound() -> SocketAddr {
+    (3..100)
+        .find_map(|fd| {
+            // SAFETY: nothing but its address is asked for, of whatever it is, and it is not closed.
+            let socket = ManuallyDrop::new(unsafe { std::net::TcpListener::from_raw_fd(fd) });
+            socket.local_addr().ok()
+        })
+        .expect("a server has a socket")
 }
 
 /// A channel of any of the three kinds, cloned to share it.

@@ -3,6 +3,7 @@
 //! Every `run` takes the name of a workload, the worker count and the operations, and answers with an
 //! outcome or with the reason why the peer has none. A peer uses what its users would use.
 
+mod answer;
 pub mod epoll;
 #[cfg(feature = "runtime")]
 pub mod goruntime;
@@ -14,5 +15,7 @@ pub mod smol;
 pub mod threads;
 pub mod tokio;
 
+/// The reason of peers that serve no HTTP.
+const NO_HTTP: &str = "has no HTTP server";
 /// The reason of every peer for a workload that it does not know.
 const UNKNOWN: &str = "not in this peer";

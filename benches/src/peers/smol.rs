@@ -13,14 +13,18 @@ use std::sync::atomic::{
 use std::thread;
 use std::time::{Duration, Instant};
 
+use ::hyper::server::conn::http1;
+use ::hyper::service::service_fn;
 use ::smol::channel::{self, Receiver};
 use ::smol::future::{pending, race, yield_now};
 use ::smol::io::{AsyncReadExt, AsyncWriteExt};
 use ::smol::lock::{Mutex, RwLock, Semaphore};
 use ::smol::net::TcpListener;
 use ::smol::{Executor, Task, Timer, block_on, unblock};
+use smol_hyper::rt::FuturesIo;
 
 use super::UNKNOWN;
+use super::answer::answer;
 use super::rendezvous::{self, Detach};
 use crate::load;
 use crate::outcome::{Outcome, Unsupported};
@@ -77,6 +81,7 @@ async fn dispatch(workload: String, workers: u32, ops: u64) -> Result<Outcome, U
         "hog" => hogs(workers, ops).await,
         "blocking" => blocking(ops).await,
         server if server.starts_with(load::ECHO) => tcp_echo().await,
+        server if server.starts_with(load::HTTP) => http().await,
         "blocking_announced" => blocking_announced(ops).await,
         _ => return Err(UNKNOWN),
     })
@@ -98,6 +103,17 @@ async fn tcp_echo() -> Outcome {
             }
         })
         .detach();
+    }
+}
+
+/// The same with hyper.
+async fn http() -> Outcome {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    load::announce(listener.local_addr().expect("a bound address"));
+    loop {
+        let (stream, _) = listener.accept().await.expect("a connection");
+        stream.set_nodelay(true).expect("an open connection");
+        spawn(http1::Builder::new().serve_connection(FuturesIo::new(stream), service_fn(answer))).detach();
     }
 }
 

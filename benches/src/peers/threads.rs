@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender, bounded, select, unbounded};
 
-use super::UNKNOWN;
+use super::{NO_HTTP, UNKNOWN};
 use crate::load;
 use crate::outcome::{Outcome, Unsupported};
 use crate::shape::{
@@ -50,6 +50,7 @@ pub fn run(workload: &str, workers: u32, ops: u64) -> Result<Outcome, Unsupporte
         "hog" => hogs(workers, ops),
         "blocking" | "blocking_announced" => blocking(ops),
         server if server.starts_with(load::ECHO) => tcp_echo(),
+        server if server.starts_with(load::HTTP) => return Err(NO_HTTP),
         "spawn_burst" | "sieve_unbuf" | "skynet" | "timers_rand" | "timers_1ms" | "mem_queued" | "mem_parked_1m" => {
             return Err("more threads than a system has");
         }

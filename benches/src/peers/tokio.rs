@@ -12,14 +12,18 @@ use std::sync::atomic::{
 use std::thread;
 use std::time::{Duration, Instant};
 
+use ::hyper::server::conn::http1;
+use ::hyper::service::service_fn;
 use ::tokio::io::{AsyncReadExt, AsyncWriteExt};
 use ::tokio::net::TcpListener;
 use ::tokio::sync::{Mutex, Notify, RwLock, mpsc};
 use ::tokio::task::{JoinHandle, spawn_blocking, yield_now};
 use ::tokio::time::sleep;
 use ::tokio::{runtime, select, spawn};
+use hyper_util::rt::TokioIo;
 
 use super::UNKNOWN;
+use super::answer::answer;
 use super::rendezvous::{self, Detach};
 use crate::load;
 use crate::outcome::{Outcome, Unsupported};
@@ -71,6 +75,7 @@ async fn dispatch(workload: String, workers: u32, ops: u64) -> Result<Outcome, U
         "hog" => hogs(workers, ops).await,
         "blocking" => blocking(ops).await,
         server if server.starts_with(load::ECHO) => tcp_echo().await,
+        server if server.starts_with(load::HTTP) => http().await,
         "blocking_announced" => blocking_announced(ops).await,
         _ => return Err(UNKNOWN),
     })
@@ -91,6 +96,17 @@ async fn tcp_echo() -> Outcome {
                 }
             }
         });
+    }
+}
+
+/// The same with hyper.
+async fn http() -> Outcome {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    load::announce(listener.local_addr().expect("a bound address"));
+    loop {
+        let (stream, _) = listener.accept().await.expect("a connection");
+        stream.set_nodelay(true).expect("an open connection");
+        spawn(http1::Builder::new().serve_connection(TokioIo::new(stream), service_fn(answer)));
     }
 }
 
