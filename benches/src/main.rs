@@ -12,7 +12,7 @@ fn main() -> ExitCode {
     let args: Vec<String> = env::args().skip(1).collect();
     let result = match args.first().map(String::as_str) {
         Some("child") => child(&args[1..]),
-        Some("load") => load::run(&args[1..]).map(|outcome| outcome::print(&Ok(outcome))),
+        Some("load") => load::run(&args[1..]).map(|line| println!("{line}")),
         Some("--help" | "-h") => {
             print!("{}", cli::help());
             Ok(())

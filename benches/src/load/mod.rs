@@ -38,12 +38,12 @@ pub fn announce(addr: SocketAddr) {
     println!("{}", addr.port());
 }
 
-/// Runs a load; `args` are WORKLOAD OPS SERVER [ARGS ..].
+/// Runs a load; `args` are WORKLOAD OPS SERVER [ARGS ..]. Answers with the line to be printed.
 ///
 /// # Errors
 ///
 /// Says which argument is wrong, or what the server or the system did not do.
-pub fn run(args: &[String]) -> Result<Outcome, String> {
+pub fn run(args: &[String]) -> Result<String, String> {
     let [workload, ops, server, server_args @ ..] = args else {
         return Err(format!("load takes WORKLOAD OPS SERVER [ARGS ..]; got {args:?}"));
     };
@@ -54,7 +54,14 @@ pub fn run(args: &[String]) -> Result<Outcome, String> {
     affinity::confine_to_first()?;
     let mut server = Server::start(Command::new(server).args(server_args))?;
     affinity::confine_to_last()?;
-    load(&mut server, connections, ops)
+    match server.first_line() {
+        // Why it does not serve.
+        line if line.starts_with("- ") => Ok(line),
+        line => {
+            server.port = line.parse().map_err(|_| format!("the server says `{line}` instead of its port"))?;
+            load(&mut server, connections, ops).map(|outcome| outcome.to_string())
+        }
+    }
 }
 
 /// Puts a load of so many connections and requests on a server.
@@ -79,20 +86,17 @@ struct Server {
 impl Server {
     fn start(command: &mut Command) -> Result<Server, String> {
         let spawned = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn();
-        let mut child = spawned.map_err(|err| format!("cannot start {command:?}: {err}"))?;
+        let child = spawned.map_err(|err| format!("cannot start {command:?}: {err}"))?;
+        Ok(Server { child, port: 0 })
+    }
+
+    /// What it prints first; nothing if it ends or fails before.
+    fn first_line(&mut self) -> String {
         let mut line = String::new();
-        let output = child.stdout.take().expect("stdout is piped");
-        let read = BufReader::new(output).read_line(&mut line);
-        let port = read.ok().and_then(|_| line.trim().parse().ok());
-        let mut server = Server { child, port: port.unwrap_or(0) };
-        match port {
-            Some(_) => Ok(server),
-            // What it says instead is the reason why it does not serve.
-            None => {
-                server.stop();
-                Err(line.trim().to_owned())
-            }
-        }
+        let output = self.child.stdout.take().expect("stdout is piped, and asked for once");
+        // Of an error the line that lacks tells enough.
+        _ = BufReader::new(output).read_line(&mut line);
+        line.trim().to_owned()
     }
 
     fn load<P: Protocol>(&mut self, connections: usize, ops: u64) -> Result<Outcome, String> {
@@ -117,17 +121,13 @@ impl Server {
     fn resident_kib(&self) -> u64 {
         status_kib_of(self.child.id(), "VmRSS:") + status_kib_of(self.child.id(), "VmPTE:")
     }
-
-    fn stop(&mut self) {
-        // That it has ended by itself is no error here: the load has its figures, or has failed.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
 }
 
 impl Drop for Server {
     fn drop(&mut self) {
-        self.stop();
+        // That it has ended by itself is no error here: the load has its figures, or has failed.
+        _ = self.child.kill();
+        _ = self.child.wait();
     }
 }
 
@@ -147,5 +147,13 @@ mod tests {
         let names: Vec<_> = WORKLOADS.iter().map(|workload| workload.name).filter(|name| is_load(name)).collect();
         assert_eq!(names.len(), 8);
         assert!(names.iter().all(|name| loads(name).is_some()), "{names:?}");
+    }
+
+    /// A server that cannot do the workload has a reason, which is no failure of the load.
+    #[test]
+    fn the_reason_of_a_server_that_does_not_serve_is_the_answer() {
+        let load = |says: &str| run(&["http_keepalive_1", "1", "/bin/echo", says].map(str::to_owned));
+        assert_eq!(load("- has no HTTP server"), Ok("- has no HTTP server".to_owned()));
+        assert_eq!(load("hello"), Err("the server says `hello` instead of its port".to_owned()));
     }
 }
