@@ -9,7 +9,7 @@
 //! descriptor is registered before the first wait, once, and `registered` changes under `registering`; what is ready at that moment is an edge.
 //! FD5. A forked child neither registers nor ends a registration: the poller is its parent's. It may use and drop sockets, until it has to wait.
 //! FD6. `drained` is set under the turn of the reading side by a read that took all there was: what comes later is an edge, which nobody has
-//! forgotten while it is set. So the next operation of that side waits before it tries.
+//! forgotten while it is set. So the next operation of that side waits before it tries. For tasks, which have no turn, `emptied` says the same (TK4).
 //!
 //! *Locks.* `registering`, a leaf: it covers a system call, and no operation of the runtime.
 //!
@@ -29,6 +29,7 @@ use crate::net::error::{self, End};
 use crate::net::kind::StdSocket;
 use crate::net::task;
 use crate::net::turn::{Held, Turn};
+use crate::netpoll::edges::Emptied;
 use crate::netpoll::polldesc::{Ended, PollDesc, Side};
 use crate::netpoll::{self, table};
 use crate::os;
@@ -57,6 +58,8 @@ struct Io {
     timeouts: [AtomicI64; 2],
     /// FD6.
     drained: AtomicBool,
+    /// The same for tasks.
+    emptied: Emptied,
     /// The user wants errors instead of waits.
     nonblocking: AtomicBool,
 }
@@ -90,6 +93,7 @@ impl<S: StdSocket> Socket<S> {
             turns: [Turn::new(), Turn::new()],
             timeouts: [AtomicI64::new(0), AtomicI64::new(0)],
             drained: AtomicBool::new(false),
+            emptied: Emptied::new(),
             nonblocking: AtomicBool::new(false),
         };
         Arc::new(Socket { io, sock, ends: OnceLock::new() })
@@ -148,8 +152,7 @@ impl<S: StdSocket> Socket<S> {
         mut op: impl FnMut(&S) -> io::Result<usize>,
     ) -> io::Result<usize> {
         let timeout = self.io.timeout_ns(Side::Read);
-        let took_all = |count: &usize| S::SHORT_READS_TELL && (1..room).contains(count);
-        let done = self.io.run(Side::Read, timeout, at, || op(&self.sock), took_all);
+        let done = self.io.run(Side::Read, timeout, at, || op(&self.sock), Self::took_all(room));
         done.map_err(|error| self.in_words(S::READ, error))
     }
 
@@ -195,8 +198,25 @@ impl<S: StdSocket> Socket<S> {
         cx: &mut Context<'_>,
         mut op: impl FnMut(&S) -> io::Result<T>,
     ) -> Poll<io::Result<T>> {
-        let done = self.io.poll(side, cx.waker(), || op(&self.sock));
+        let done = self.io.poll(side, cx.waker(), || op(&self.sock), |_| false);
         done.map_err(|error| self.in_words(Self::word(side), error))
+    }
+
+    /// The same for a read into so much `room`.
+    #[allow(dead_code, reason = "for the cargo features with traits for streams")]
+    pub(crate) fn poll_read(
+        &self,
+        room: usize,
+        cx: &mut Context<'_>,
+        mut op: impl FnMut(&S) -> io::Result<usize>,
+    ) -> Poll<io::Result<usize>> {
+        let done = self.io.poll(Side::Read, cx.waker(), || op(&self.sock), Self::took_all(room));
+        done.map_err(|error| self.in_words(S::READ, error))
+    }
+
+    /// Whether a read of so many bytes into so much room has taken all there was.
+    fn took_all(room: usize) -> impl Fn(&usize) -> bool {
+        move |count| S::SHORT_READS_TELL && (1..room).contains(count)
     }
 
     /// Waits for `time`, or until the socket is closed or its deadline has passed.
@@ -333,17 +353,31 @@ impl Io {
         }
     }
 
-    fn poll<T>(&self, side: Side, waker: &Waker, mut op: impl FnMut() -> io::Result<T>) -> Poll<io::Result<T>> {
+    fn poll<T>(
+        &self,
+        side: Side,
+        waker: &Waker,
+        mut op: impl FnMut() -> io::Result<T>,
+        took_all: impl Fn(&T) -> bool,
+    ) -> Poll<io::Result<T>> {
         let edges = &self.desc.tasks(side).edges;
         loop {
             // FD3: an edge that comes after this keeps the task from waiting. So does an end, which the look that follows may not see yet.
             let seen = edges.seen();
             self.desc.check(side).map_err(error::of_end)?;
-            match op() {
+            // FD6.
+            let is_empty = side == Side::Read && self.emptied.holds(seen) && self.edges_tell_all();
+            let done = if is_empty { Err(io::ErrorKind::WouldBlock.into()) } else { op() };
+            match done {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 Err(_) if self.desc.is_closed() => return Poll::Ready(Err(error::closed())),
-                done => return Poll::Ready(done),
+                done => {
+                    if done.as_ref().is_ok_and(&took_all) {
+                        self.emptied.note(seen);
+                    }
+                    return Poll::Ready(done);
+                }
             }
             self.ensure_registered()?;
             if task::announce(self.desc, side, seen, waker) {
@@ -359,6 +393,12 @@ impl Io {
             return false;
         }
         self.drained.store(false, Ordering::Relaxed);
+        self.edges_tell_all()
+    }
+
+    /// Whether whatever comes after a read that has taken all there was is an edge.
+    #[inline(always)]
+    fn edges_tell_all(&self) -> bool {
         self.registered.load(Ordering::Relaxed) && !self.desc.is_irregular() && !netpoll::is_forked_child()
     }
 
@@ -427,8 +467,10 @@ impl Drop for Io {
 #[cfg(test)]
 mod tests {
     use std::io::{Read, Write};
+    use std::net::{TcpListener, TcpStream};
     use std::os::unix::net::UnixStream;
     use std::sync::mpsc;
+    use std::task::Wake;
     use std::thread;
 
     use super::*;
@@ -437,6 +479,12 @@ mod tests {
     fn pair() -> (Arc<Socket<UnixStream>>, UnixStream) {
         let (near, far) = UnixStream::pair().expect("there are descriptors");
         (Socket::new(near), far)
+    }
+
+    fn connected() -> (Arc<Socket<TcpStream>>, TcpStream) {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("the loopback has a free port");
+        let far = TcpStream::connect(listener.local_addr().expect("it has an address")).expect("it listens");
+        (Socket::new(listener.accept().expect("somebody has connected").0), far)
     }
 
     fn read(socket: &Socket<UnixStream>) -> io::Result<usize> {
@@ -449,10 +497,7 @@ mod tests {
         if !netpoll::SHORT_READS_TELL {
             return;
         }
-        let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("the loopback has a free port");
-        let mut far =
-            std::net::TcpStream::connect(listener.local_addr().expect("it has an address")).expect("it listens");
-        let near = Socket::new(listener.accept().expect("somebody has connected").0);
+        let (near, mut far) = connected();
         let mut tries = 0;
         let mut read = |length: usize| {
             tries = 0;
@@ -476,6 +521,47 @@ mod tests {
         drop(far);
         near.set_timeout(Side::Read, None).expect("it is open");
         assert_eq!(read(8).0, Some(0));
+    }
+
+    /// The same for tasks, which look at the edges as often as they are polled.
+    #[test]
+    fn after_a_short_read_a_task_waits_without_a_try() {
+        struct Tell(mpsc::Sender<()>);
+
+        impl Wake for Tell {
+            fn wake(self: Arc<Tell>) {
+                // The test may have ended.
+                _ = self.0.send(());
+            }
+        }
+
+        if !netpoll::SHORT_READS_TELL {
+            return;
+        }
+        let (near, mut far) = connected();
+        let (tell, told) = mpsc::channel();
+        let waker = Waker::from(Arc::new(Tell(tell)));
+        let poll = |length: usize| {
+            let mut tries = 0;
+            let done = near.poll_read(length, &mut Context::from_waker(&waker), |mut sock| {
+                tries += 1;
+                sock.read(&mut [0; 8][..length])
+            });
+            (done.map(Result::ok), tries)
+        };
+        let wait = || told.recv_timeout(Duration::from_secs(60)).expect("an edge calls the waker");
+        assert_eq!(poll(8), (Poll::Pending, 1));
+        far.write_all(b"0123456789").expect("there is room");
+        wait();
+        // Full: more may be there.
+        assert_eq!((poll(4), poll(8)), ((Poll::Ready(Some(4)), 1), (Poll::Ready(Some(6)), 1)));
+        assert_eq!((poll(8), poll(8)), ((Poll::Pending, 0), (Poll::Pending, 0)));
+        far.write_all(b"xyz").expect("there is room");
+        wait();
+        assert_eq!((poll(8), poll(8)), ((Poll::Ready(Some(3)), 1), (Poll::Pending, 0)));
+        drop(far);
+        wait();
+        assert_eq!((poll(8), poll(8)), ((Poll::Ready(Some(0)), 1), (Poll::Ready(Some(0)), 1)));
     }
 
     /// The M that watches a timer has to sleep in the poller from the moment when there is one, also if the socket for which it was made cannot

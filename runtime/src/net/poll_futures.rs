@@ -19,7 +19,7 @@ macro_rules! streams {
     ($($name:ty),*) => {$(
         impl AsyncRead for $name {
             fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<io::Result<usize>> {
-                self.socket.poll(Side::Read, cx, |mut socket| socket.read(buf))
+                self.socket.poll_read(buf.len(), cx, |mut socket| socket.read(buf))
             }
 
             fn poll_read_vectored(
@@ -27,7 +27,8 @@ macro_rules! streams {
                 cx: &mut Context<'_>,
                 bufs: &mut [IoSliceMut<'_>],
             ) -> Poll<io::Result<usize>> {
-                self.socket.poll(Side::Read, cx, |mut socket| socket.read_vectored(bufs))
+                let room = bufs.iter().map(|buf| buf.len()).sum();
+                self.socket.poll_read(room, cx, |mut socket| socket.read_vectored(bufs))
             }
         }
 

@@ -25,7 +25,7 @@ fn poll_read<S: StdSocket>(
 ) -> Poll<io::Result<()>> {
     // SAFETY: only initialised bytes are written there, by the system.
     let unfilled = unsafe { buf.as_mut() };
-    let count = ready!(socket.poll(Side::Read, cx, |socket| SockRef::from(socket).recv(unfilled)))?;
+    let count = ready!(socket.poll_read(unfilled.len(), cx, |socket| SockRef::from(socket).recv(unfilled)))?;
     // SAFETY: the system has filled so many bytes from the beginning of the unfilled part on.
     unsafe { buf.advance(count) };
     Poll::Ready(Ok(()))

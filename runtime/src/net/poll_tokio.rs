@@ -21,7 +21,7 @@ use crate::netpoll::polldesc::Side;
 fn poll_read<S: StdSocket>(socket: &Socket<S>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
     // SAFETY: only initialised bytes are written there, by the system.
     let unfilled = unsafe { buf.unfilled_mut() };
-    let count = ready!(socket.poll(Side::Read, cx, |socket| SockRef::from(socket).recv(unfilled)))?;
+    let count = ready!(socket.poll_read(unfilled.len(), cx, |socket| SockRef::from(socket).recv(unfilled)))?;
     // SAFETY: the system has filled so many bytes from the beginning of the unfilled part on.
     unsafe { buf.assume_init(count) };
     buf.advance(count);

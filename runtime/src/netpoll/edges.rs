@@ -13,7 +13,9 @@
 //! | `CALLING` | the proxy of the tasks is on its way to be readied | it is there: IDLE                                 |
 //!
 //! *Invariants.* TK1. Who makes CALLING has the proxy readied; until `called` nobody else puts it on a list. TK2. Every edge and every end is a
-//! read-modify-write that changes the count. TK3. All-zero memory is a word of which nobody knows; so is one of an earlier life.
+//! read-modify-write that changes the count. TK3. All-zero memory is a word of which nobody knows; so is one of an earlier life. TK4. What a read
+//! has emptied that had seen a count is empty for as long as the count is that: whatever comes after the read is an edge (TK2). An edge of
+//! before, which is counted after, costs a try in vain.
 //!
 //! *Locks.* None. *Go:* none.
 
@@ -26,6 +28,8 @@ const CALLING: u32 = 2;
 const STATE: u32 = 3;
 /// One edge or end.
 const EDGE: u32 = 4;
+/// No count: in one the bits of the state are clear.
+const UNKNOWN: u32 = STATE;
 
 /// The word.
 #[derive(Debug)]
@@ -34,6 +38,10 @@ pub(crate) struct Edges(AtomicU32);
 /// The edges that came before a try.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Seen(u32);
+
+/// The edges that the last read had seen that has taken all there was (TK4).
+#[derive(Debug)]
+pub(crate) struct Emptied(AtomicU32);
 
 /// What became of an announcement.
 #[must_use]
@@ -45,6 +53,25 @@ pub(crate) enum Announced {
     Another,
     /// An edge or an end came since: try again.
     Missed,
+}
+
+impl Emptied {
+    /// No read was of that kind.
+    pub(crate) fn new() -> Emptied {
+        Emptied(AtomicU32::new(UNKNOWN))
+    }
+
+    /// A read that had seen these edges was.
+    #[inline]
+    pub(crate) fn note(&self, Seen(edges): Seen) {
+        self.0.store(edges, Ordering::Relaxed);
+    }
+
+    /// Whether there was no edge since: then there is nothing to read. Whoever believes it has to announce itself with the same `seen`.
+    #[inline]
+    pub(crate) fn holds(&self, Seen(edges): Seen) -> bool {
+        self.0.load(Ordering::Relaxed) == edges
+    }
 }
 
 impl Edges {

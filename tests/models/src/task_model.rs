@@ -6,7 +6,7 @@
 //!
 //! *Why here.* A lost wake is a task that hangs for ever.
 //!
-//! *Invariants.* PE1 and PE2 of `gmp::permit`, BO1 of `future::block_on`, TK1 and TK2 of `netpoll::edges`, PX2 of `proc::proxy`.
+//! *Invariants.* PE1 and PE2 of `gmp::permit`, BO1 of `future::block_on`, TK1, TK2 and TK4 of `netpoll::edges`, PX2 of `proc::proxy`.
 //!
 //! *Locks.* The proxy's, then nothing.
 //!
@@ -18,7 +18,7 @@ use loom::thread;
 
 use crate::gmp::permit::Permit;
 use crate::gmp::status::{GStatus, State};
-use crate::netpoll::edges::{Announced, Edges};
+use crate::netpoll::edges::{Announced, Edges, Emptied, Seen};
 use crate::{explore, explore_up_to};
 
 /// A goroutine in `block_on`.
@@ -138,6 +138,7 @@ fn a_wake_too_many_does_no_harm() {
 /// A side of a socket, its proxy with one slot, and its task.
 struct Socket {
     edges: Edges,
+    emptied: Emptied,
     /// The slot: whether the task is to be called.
     slot: Mutex<bool>,
     /// Bytes that have arrived.
@@ -153,6 +154,7 @@ impl Socket {
     fn new() -> Arc<Socket> {
         let socket = Socket {
             edges: Edges::new(),
+            emptied: Emptied::new(),
             slot: Mutex::new(false),
             arrived: AtomicU32::new(0),
             closed: AtomicU32::new(0),
@@ -200,18 +202,36 @@ impl Socket {
             if self.arrived.load(Ordering::Relaxed) >= wanted {
                 return true;
             }
-            let mut slot = self.slot.lock().unwrap();
-            *slot = true;
-            *slot = self.edges.announce(seen) != Announced::Missed;
-            let waits = *slot;
-            drop(slot);
-            if waits {
-                let mut called = self.called.lock().unwrap();
-                while !*called {
-                    called = self.calls.wait(called).unwrap();
-                }
-                *called = false;
+            self.wait(seen);
+        }
+    }
+
+    /// The task: takes all that has arrived, at least one byte, and does not try where it knows that there is nothing.
+    fn take(&self) -> u32 {
+        loop {
+            let seen = self.edges.seen();
+            let taken = if self.emptied.holds(seen) { 0 } else { self.arrived.swap(0, Ordering::Relaxed) };
+            if taken > 0 {
+                self.emptied.note(seen);
+                return taken;
             }
+            self.wait(seen);
+        }
+    }
+
+    /// Until there is an edge that was not `seen`.
+    fn wait(&self, seen: Seen) {
+        let mut slot = self.slot.lock().unwrap();
+        *slot = true;
+        *slot = self.edges.announce(seen) != Announced::Missed;
+        let waits = *slot;
+        drop(slot);
+        if waits {
+            let mut called = self.called.lock().unwrap();
+            while !*called {
+                called = self.calls.wait(called).unwrap();
+            }
+            *called = false;
         }
     }
 }
@@ -237,6 +257,23 @@ fn the_second_edge_finds_the_task_again() {
             socket.arrive();
         });
         assert!(socket.read(1) && socket.read(2));
+        poller.join().unwrap();
+    });
+}
+
+/// Fails if the read notes the edges that are to be seen after it.
+#[test]
+fn what_comes_after_a_read_that_has_taken_all_is_found() {
+    explore(|| {
+        let socket = Socket::new();
+        let poller = beside(&socket, |socket| {
+            socket.arrive();
+            socket.arrive();
+        });
+        let mut taken = 0;
+        while taken < 2 {
+            taken += socket.take();
+        }
         poller.join().unwrap();
     });
 }
