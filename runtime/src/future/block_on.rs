@@ -2,13 +2,14 @@
 //!
 //! *Why here.* Floor 8: it polls user code; the parking is `proc::waker`'s.
 //!
-//! *Invariants.* WK1, WK2 of `proc::waker`. BO1. The permit is taken before the poll that follows, so that a wake during a poll is not lost.
+//! *Invariants.* WK1, WK2 of `proc::waker`. BO1. The permit is taken before the poll that follows, so that a wake during a poll is not lost. BO2. What
+//! the compiler knows of the thread in a poll ends with it: a wait may end on another one.
 //!
 //! *Locks.* None. *Go:* none.
 
 use core::any::type_name;
 use core::panic::Location;
-use core::pin::pin;
+use core::pin::{Pin, pin};
 use core::ptr::null_mut;
 use core::task::{Context, Poll};
 
@@ -59,11 +60,18 @@ fn run<F: Future>(future: F, at: &'static Location<'static>) -> F::Output {
     let waker = Unparker::waker(&unparker);
     let mut cx = Context::from_waker(&waker);
     loop {
-        if let Poll::Ready(value) = future.as_mut().poll(&mut cx) {
+        if let Poll::Ready(value) = poll(future.as_mut(), &mut cx) {
             return value;
         }
         wait(&unparker, at);
     }
+}
+
+/// One poll. Inlined into the loop, it shares the addresses of thread-local values with all the others: the compiler takes it for granted that they do
+/// not change, and a poll after a wait used those of the thread before (BO2).
+#[inline(never)]
+fn poll<F: Future>(future: Pin<&mut F>, cx: &mut Context<'_>) -> Poll<F::Output> {
+    future.poll(cx)
 }
 
 fn wait(unparker: &Unparker, at: &'static Location<'static>) {

@@ -18,7 +18,7 @@ use std::sync::{Arc, OnceLock, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use goruntime::channel::{self, Sender};
+use goruntime::channel::{self, Receiver, Sender};
 use goruntime::runtime::guard_stats;
 
 use crate::thread_id;
@@ -59,15 +59,7 @@ pub fn wait() {
 pub fn wait_and_then(then: fn()) -> bool {
     let kept_before = guard_stats().kept.total();
     wait_behind(move |gone_on| {
-        let limit = ARE_TIED.load(Ordering::Relaxed).then(|| Instant::now() + TIED);
-        let ended = || {
-            gone_on.load(Ordering::Relaxed)
-                || guard_stats().kept.total() != kept_before
-                || limit.is_some_and(|limit| Instant::now() > limit)
-        };
-        while !ended() {
-            hint::spin_loop();
-        }
+        hold(gone_on, kept_before);
         // Acquire: pairs with the Release below. The guard may have sent the goroutine back meanwhile, or it may be still on its way.
         if gone_on.load(Ordering::Acquire) {
             then();
@@ -75,8 +67,38 @@ pub fn wait_and_then(then: fn()) -> bool {
     })
 }
 
+/// Has the thread until the goroutine has gone on, or has to come back.
+fn hold(gone_on: &AtomicBool, kept_before: u64) {
+    let limit = ARE_TIED.load(Ordering::Relaxed).then(|| Instant::now() + TIED);
+    let ended = || {
+        gone_on.load(Ordering::Relaxed)
+            || guard_stats().kept.total() != kept_before
+            || limit.is_some_and(|limit| Instant::now() > limit)
+    };
+    while !ended() {
+        hint::spin_loop();
+    }
+}
+
 /// Waits for a message; the thread has `hog` to run meanwhile, which is told when the goroutine has gone on. True if that was elsewhere.
 pub fn wait_behind(hog: impl FnOnce(&AtomicBool) + Send + 'static) -> bool {
+    let (rx, gone_on) = behind(hog);
+    let here = thread_id();
+    rx.recv().expect("the message comes before the channel goes");
+    count(here, &gone_on)
+}
+
+/// As [`wait`], for a future, which is pending meanwhile.
+pub async fn pend() {
+    let kept_before = guard_stats().kept.total();
+    let (rx, gone_on) = behind(move |gone_on| hold(gone_on, kept_before));
+    let here = thread_id();
+    rx.recv_async().await.expect("the message comes before the channel goes");
+    count(here, &gone_on);
+}
+
+/// Starts the hog, and gives what the message comes through, and what tells the hog.
+fn behind(hog: impl FnOnce(&AtomicBool) + Send + 'static) -> (Receiver<()>, Arc<AtomicBool>) {
     let (tx, rx) = channel::bounded(1);
     let gone_on = Arc::new(AtomicBool::new(false));
     let here = thread_id();
@@ -89,7 +111,11 @@ pub fn wait_behind(hog: impl FnOnce(&AtomicBool) + Send + 'static) -> bool {
             }
         }
     });
-    rx.recv().expect("the message comes before the channel goes");
+    (rx, gone_on)
+}
+
+/// The goroutine goes on, which was here before. True if it is elsewhere.
+fn count(here: u32, gone_on: &AtomicBool) -> bool {
     let is_elsewhere = thread_id() != here;
     if is_elsewhere {
         MOVED.fetch_add(1, Ordering::Relaxed);

@@ -31,12 +31,13 @@ const MOST: u64 = 3_000;
 /// Name, most repetitions, and what is done once, which returns how often it went wrong.
 type Program = (&'static str, u64, fn() -> u64);
 
-const PROGRAMS: [Program; 21] = [
+const PROGRAMS: [Program; 22] = [
     ("hashers", MOST, || library::hashers_are_wrong(elsewhere::wait).into()),
     ("destructor", MOST, || library::value_with_destructor_is_wrong(elsewhere::wait).into()),
     ("plain", MOST, || library::plain_value_is_wrong(elsewhere::wait).into()),
     ("constant", MOST, || library::constant_cell_is_wrong(elsewhere::wait).into()),
     ("address", MOST, own::address),
+    ("polls", MOST, own::polls),
     ("cell", MOST, own::cell),
     ("refcell", MOST, own::refcell),
     ("pinned_cell", 100, own::pinned_cell),

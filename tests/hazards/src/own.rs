@@ -37,6 +37,18 @@ pub(crate) fn address() -> u64 {
     (here != thread_id() && BEFORE.load(Ordering::Relaxed) == place() ^ usize::MAX).into()
 }
 
+/// The same in two polls of a future.
+#[inline(never)]
+pub(crate) fn polls() -> u64 {
+    static BEFORE: AtomicUsize = AtomicUsize::new(0);
+    goruntime::future::block_on(async {
+        BEFORE.store(place() ^ usize::MAX, Ordering::Relaxed);
+        let here = thread_id();
+        elsewhere::pend().await;
+        (here != thread_id() && BEFORE.load(Ordering::Relaxed) == place() ^ usize::MAX).into()
+    })
+}
+
 /// Holds a reference to a number over the wait.
 #[inline(never)]
 pub(crate) fn cell() -> u64 {

@@ -177,6 +177,11 @@ fn an_address_that_the_compiler_has_kept_is_that_of_the_thread() {
 }
 
 #[test]
+fn a_poll_knows_nothing_of_the_thread_of_the_last_one() {
+    goes_wrong_without_the_guard("polls", false);
+}
+
+#[test]
 fn a_random_number_generator_that_is_held_is_that_of_the_thread() {
     is_prevented("rng");
 }
