@@ -373,8 +373,8 @@ impl Io {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 Err(_) if self.desc.is_closed() => return Poll::Ready(Err(error::closed())),
                 done => {
-                    if done.as_ref().is_ok_and(&took_all) {
-                        self.emptied.note(seen);
+                    if side == Side::Read {
+                        self.emptied.note(done.as_ref().is_ok_and(&took_all).then_some(seen));
                     }
                     return Poll::Ready(done);
                 }

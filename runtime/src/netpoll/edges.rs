@@ -61,10 +61,10 @@ impl Emptied {
         Emptied(AtomicU32::new(UNKNOWN))
     }
 
-    /// A read that had seen these edges was.
+    /// A read has taken all there was, and had seen these edges; or it has not. The count comes round one day: what it was has to be forgotten.
     #[inline]
-    pub(crate) fn note(&self, Seen(edges): Seen) {
-        self.0.store(edges, Ordering::Relaxed);
+    pub(crate) fn note(&self, seen: Option<Seen>) {
+        self.0.store(seen.map_or(UNKNOWN, |Seen(edges)| edges), Ordering::Relaxed);
     }
 
     /// Whether there was no edge since: then there is nothing to read. Whoever believes it has to announce itself with the same `seen`.

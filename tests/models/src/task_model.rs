@@ -212,7 +212,7 @@ impl Socket {
             let seen = self.edges.seen();
             let taken = if self.emptied.holds(seen) { 0 } else { self.arrived.swap(0, Ordering::Relaxed) };
             if taken > 0 {
-                self.emptied.note(seen);
+                self.emptied.note(Some(seen));
                 return taken;
             }
             self.wait(seen);
