@@ -269,7 +269,10 @@ impl World {
     /// What is left comes out in order.
     pub(crate) fn end(mut self) {
         for (channel, model) in self.model.iter_mut().enumerate() {
-            assert!(self.channels[channel].1.try_iter().eq(model.values.drain(..)), "what is left of channel {channel}");
+            assert!(
+                self.channels[channel].1.try_iter().eq(model.values.drain(..)),
+                "what is left of channel {channel}"
+            );
         }
     }
 }

@@ -224,8 +224,10 @@ impl Parser<'_> {
         while self.at < self.tokens.len() && !is_arrow(self.tokens, self.at, '=') {
             let text = if is_arrow(self.tokens, self.at, '-') {
                 "a second `->`; expected `=>`"
-            } else if is(self.next(), ',') || is(self.next(), ';') {
+            } else if self.ends_pattern() {
                 "expected `=>` after the pattern"
+            } else if self.is_lone_colon() {
+                "a result has no type; expected `=>`"
             } else if is_word(self.next(), "if") {
                 "a case has no condition; expected `=>`"
             } else {
@@ -246,6 +248,18 @@ impl Parser<'_> {
         let pattern = pattern(&self.tokens[from..self.at]);
         self.at += 2;
         Some(pattern)
+    }
+
+    /// Whether here stands what a pattern has in brackets only; the `=` of `..=` is part of it.
+    fn ends_pattern(&self) -> bool {
+        let is_equals = is(self.next(), '=') && !is(self.tokens.get(self.at - 1), '.');
+        is_equals || is(self.next(), ',') || is(self.next(), ';')
+    }
+
+    /// Whether here stands a colon that is not half of `::`.
+    fn is_lone_colon(&self) -> bool {
+        let is_colon = |at: usize| is(self.tokens.get(at), ':');
+        is_colon(self.at) && !is_colon(self.at + 1) && !is_colon(self.at - 1)
     }
 
     /// The expression, as a block, and what separates it from the next case.

@@ -80,7 +80,11 @@ impl Use {
         let (errors, rest) = reports(output.clone());
         for error in &errors {
             let text = &error.text;
-            assert!(!text.is_empty() && !text.starts_with(char::is_uppercase) && !text.ends_with('.'), "{text}\n{whole}");
+            assert!(
+                !text.is_empty() && !text.starts_with(char::is_uppercase) && !text.ends_with('.'),
+                "{text}\n{whole}"
+            );
+            assert!(text.contains("expect"), "does not say what is accepted: {text}\n{whole}");
         }
         let Ok(parsed) = syn::parse2::<Item>(item.clone()) else {
             return;
@@ -109,7 +113,7 @@ impl Use {
 
 /// I1 of `item.rs`.
 fn pieces_add_up(item: &TokenStream, whole: &str) {
-    let function = Function::parse(item.clone()).unwrap_or_else(|error| panic!("{error}: {whole}"));
+    let function = Function::parse(item.clone()).unwrap_or_else(|error| panic!("{error}: {whole}\n{item:?}"));
     let mut pieces = TokenStream::new();
     function.attrs.iter().for_each(|attribute| attribute.to_tokens(&mut pieces));
     pieces.extend(function.vis.clone());
@@ -194,11 +198,13 @@ fn is_good_value(name: &str, value: TokenStream) -> Option<bool> {
             Expr::Array(list) => Some(list.elems.iter().all(|element| is_path(element.to_token_stream()))),
             _ => Some(false),
         },
+        // To syn's `Lit` a number may have a sign; to its `Expr` that is an operator.
+        _ if is_negative(expression?) => Some(false),
         _ => match literal(expression?) {
             Some(Lit::Int(number)) => {
-                let in_range = number.base10_parse::<u64>().is_ok_and(|number| {
-                    number > 0 && (name == "max_procs" || number <= 1 << 30)
-                });
+                let in_range = number
+                    .base10_parse::<u64>()
+                    .is_ok_and(|number| number > 0 && (name == "max_procs" || number <= 1 << 30));
                 Some(in_range && ["", "usize"].contains(&number.suffix()))
             }
             Some(_) => Some(false),
@@ -212,6 +218,13 @@ fn look_through(value: &Expr) -> &Expr {
     match value {
         Expr::Group(group) => look_through(&group.expr),
         other => other,
+    }
+}
+
+fn is_negative(value: &Expr) -> bool {
+    match value {
+        Expr::Unary(unary) => matches!(unary.op, syn::UnOp::Neg(_)) && matches!(*unary.expr, Expr::Lit(_)),
+        _ => false,
     }
 }
 

@@ -15,7 +15,7 @@ use arbitrary::{Result, Unstructured};
 const DEPTH: usize = 6;
 
 /// What a symbol may stand for: `$` and a letter in a production is a symbol, and `none(..)` stands for the invisible brackets that `macro_rules` puts
-/// around what it has matched.
+/// around what it has matched. Two dollars are one.
 fn productions(symbol: char) -> &'static [&'static str] {
     match symbol {
         // A list of cases, one case, what may separate two.
@@ -37,12 +37,14 @@ fn productions(symbol: char) -> &'static [&'static str] {
         'b' => &["{}", "{ $e }", "$e", "$e", "none($e)"],
         'e' => EXPRESSIONS,
         'o' => &[
-            "+", "-", "*", "/", "%", "&", "|", "^", "<<", ">>", "<", ">", "<=", ">=", "==", "!=", "&&", "||", "=", "+=", "<<=", ">>=", "|=",
-            "-=", "..", "..=",
+            "+", "-", "*", "/", "%", "&", "|", "^", "<<", ">>", "<", ">", "<=", ">=", "==", "!=", "&&", "||", "=",
+            "+=", "<<=", ">>=", "|=", "-=", "..", "..=",
         ],
         't' => TYPES,
         'p' => PATTERNS,
-        'i' => &["x", "recv", "send", "default", "match", "if", "r#match", "self", "=>", "->", "'a", "\"s\"", "|", "<", ">"],
+        'i' => &[
+            "x", "recv", "send", "default", "match", "if", "r#match", "self", "=>", "->", "'a", "\"s\"", "|", "<", ">",
+        ],
         // An item, and the parts of a function.
         'I' => &[
             "fn main() {}",
@@ -70,9 +72,29 @@ fn productions(symbol: char) -> &'static [&'static str] {
             "#[unsafe(no_mangle)] $A",
         ],
         'V' => &["", "pub", "pub(crate)", "pub(in a::b)", "pub (self)"],
-        'Q' => &["", "const", "async", "unsafe", "extern", "extern \"C\"", "const unsafe extern \"C\"", "safe", "default"],
-        'G' => &["", "<>", "<'a>", "<T: Fn($t) -> $t>", "<'a, T: A<'a, $t>, const N: usize>", "<T>", "<const B: bool = { 1 > 2 }>"],
-        'P' => &["", "a: $t", "$p: $t, b: $t", "self", "&mut self", "&'a self, x: $t", "self: $t", "mut self", "x: fn($t) -> $t"],
+        'Q' => {
+            &["", "const", "async", "unsafe", "extern", "extern \"C\"", "const unsafe extern \"C\"", "safe", "default"]
+        }
+        'G' => &[
+            "",
+            "<>",
+            "<'a>",
+            "<T: Fn($t) -> $t>",
+            "<'a, T: A<'a, $t>, const N: usize>",
+            "<T>",
+            "<const B: bool = { 1 > 2 }>",
+        ],
+        'P' => &[
+            "",
+            "a: $t",
+            "$p: $t, b: $t",
+            "self",
+            "&mut self",
+            "&'a self, x: $t",
+            "self: $t",
+            "mut self",
+            "x: fn($t) -> $t",
+        ],
         'R' => &["", "-> $t", "-> $t", "-> !", "-> Result<(), $t>"],
         'W' => &["", "where T: Copy", "where", "where for<'a> $t: A<'a>, T: B"],
         'n' => &["main", "f", "r#fn", "test", "r#main", "_f"],
@@ -95,13 +117,40 @@ fn productions(symbol: char) -> &'static [&'static str] {
         ],
         'v' => &["4", "$l", "$e", "{ $e }", "none($e)", "[$L]", "$q", "-1", "2 * 1024", "true", "false"],
         'l' => &[
-            "1", "0", "1usize", "1u8", "0x1_0", "99999999999999999999", "1073741824", "1073741825", "1.5", "'c'", "b'c'", "\"::a::b\"", "\"a b\"",
-            "\"\"", "true", "c\"a\"", "b\"a\"", "1e3", "1f32",
+            "1",
+            "0",
+            "1usize",
+            "1u8",
+            "0x1_0",
+            "99999999999999999999",
+            "1073741824",
+            "1073741825",
+            "1.5",
+            "'c'",
+            "b'c'",
+            "\"::a::b\"",
+            "\"a b\"",
+            "\"\"",
+            "true",
+            "c\"a\"",
+            "b\"a\"",
+            "1e3",
+            "1f32",
         ],
         'L' => &["", "$q", "$q, $L", "$q, $L", "$e, $L", "none($q), $L"],
-        'q' => &["a", "a::b", "::a::b", "crate::a", "self::a", "super::super::a", "a::<u8>", "r#fn::a", "$crate::a", "a::"],
-        // A lonely dollar.
-        _ => &["$"],
+        'q' => &[
+            "a",
+            "a::b",
+            "::a::b",
+            "crate::a",
+            "self::a",
+            "super::super::a",
+            "a::<u8>",
+            "r#fn::a",
+            "$$crate::a",
+            "a::",
+        ],
+        _ => &["a"],
     }
 }
 
@@ -230,7 +279,10 @@ fn expand(bytes: &mut Unstructured<'_>, symbol: char, depth: usize, text: &mut S
     let mut letters = chosen.chars();
     while let Some(letter) = letters.next() {
         match letter {
-            '$' => expand(bytes, letters.next().unwrap_or('$'), depth.saturating_sub(1), text)?,
+            '$' => match letters.next() {
+                Some('$') | None => text.push('$'),
+                Some(symbol) => expand(bytes, symbol, depth.saturating_sub(1), text)?,
+            },
             other => text.push(other),
         }
     }

@@ -43,7 +43,9 @@ fn case(input: ParseStream<'_>) -> Result<Case> {
     let name = input.call(Ident::parse_any)?.to_string();
     let mut arguments = Vec::new();
     if name != "default" || input.peek(token::Paren) {
-        let Some((TokenTree::Group(group), _)) = input.cursor().token_tree() else { return Err(input.error("no list")) };
+        let Some((TokenTree::Group(group), _)) = input.cursor().token_tree() else {
+            return Err(input.error("no list"));
+        };
         if group.delimiter() != Delimiter::Parenthesis {
             return Err(input.error("no list"));
         }

@@ -116,7 +116,9 @@ fn begins_invisibly(block: &TokenStream) -> bool {
         Some(TokenTree::Group(group)) => Some(group),
         _ => None,
     };
-    group(block.clone()).and_then(|braces| group(braces.stream())).is_some_and(|first| first.delimiter() == Delimiter::None)
+    group(block.clone())
+        .and_then(|braces| group(braces.stream()))
+        .is_some_and(|first| first.delimiter() == Delimiter::None)
 }
 
 #[track_caller]

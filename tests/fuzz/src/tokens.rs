@@ -82,7 +82,11 @@ pub(crate) fn mutate(bytes: &mut Unstructured<'_>, tokens: TokenStream) -> Resul
         return Ok(TokenStream::new());
     }
     let at = bytes.choose_index(tokens.len())?;
-    if let (TokenTree::Group(group), true) = (&tokens[at], bytes.ratio(2, 3)?) {
+    // What `macro_rules` has matched is right in itself.
+    if let TokenTree::Group(group) = &tokens[at]
+        && group.delimiter() != Delimiter::None
+        && bytes.ratio(2, 3)?
+    {
         let mut inside = Group::new(group.delimiter(), mutate(bytes, group.stream())?);
         inside.set_span(group.span());
         tokens[at] = TokenTree::Group(inside);
@@ -112,7 +116,10 @@ fn stray(bytes: &mut Unstructured<'_>, span: Span) -> Result<TokenTree> {
         TokenTree::Ident(Ident::new(bytes.choose(&WORDS)?, span))
     } else {
         let spacing = if bytes.arbitrary()? { Spacing::Joint } else { Spacing::Alone };
-        TokenTree::Punct(Punct::new(*bytes.choose(&['<', '>', '|', '-', '=', ',', ';', ':', '&', '.', '#', '!'])?, spacing))
+        TokenTree::Punct(Punct::new(
+            *bytes.choose(&['<', '>', '|', '-', '=', ',', ';', ':', '&', '.', '#', '!'])?,
+            spacing,
+        ))
     };
     token.set_span(span);
     Ok(token)

@@ -84,7 +84,7 @@ fn seeds_of_the_select_macro_pass() {
 
 #[test]
 fn random_selects_pass() {
-    over_random(select_macro, 20_000, 400);
+    over_random(select_macro, 3_000, 400);
 }
 
 #[test]
@@ -94,7 +94,7 @@ fn seeds_of_the_attributes_pass() {
 
 #[test]
 fn random_attributes_pass() {
-    over_random(attributes, 20_000, 400);
+    over_random(attributes, 3_000, 400);
 }
 
 #[test]
@@ -104,5 +104,5 @@ fn seeds_of_programs_pass() {
 
 #[test]
 fn random_programs_pass() {
-    over_random(programs, 400, 600);
+    over_random(programs, 150, 600);
 }

@@ -325,8 +325,7 @@ impl Shared {
     fn wait(&self, limit: Duration) {
         let guard = self.news.0.lock().expect("nobody panics");
         let (known, begun) = (*guard, Instant::now());
-        let (guard, said) =
-            self.news.1.wait_timeout_while(guard, limit, |news| *news == known).expect("nobody panics");
+        let (guard, said) = self.news.1.wait_timeout_while(guard, limit, |news| *news == known).expect("nobody panics");
         let early = begun.elapsed() < limit;
         assert!(*guard > known || said.timed_out() && !early, "woken without news, after {:?}", begun.elapsed());
     }
