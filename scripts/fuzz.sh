@@ -14,7 +14,6 @@ set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 
 TARGETS=(select_macro attributes programs)
-# Where cargo puts things; cargo-fuzz has a directory of its own for what its flags have made.
 OUTPUT=${CARGO_TARGET_DIR:-$ROOT/target}/fuzz
 
 cargo_fuzz() {
@@ -32,7 +31,7 @@ under_libfuzzer() {
     local target=$1
     shift
     mkdir -p "$OUTPUT/$target"
-    run cargo fuzz run --fuzz-dir tests/fuzz --target-dir "$OUTPUT/build" --sanitizer none --features link "$target" "$@"
+    run cargo fuzz run --fuzz-dir tests/fuzz --sanitizer none --features link "$target" "$@"
 }
 
 fuzz() {
