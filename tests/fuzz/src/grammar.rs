@@ -23,6 +23,11 @@ fn productions(symbol: char) -> &'static [&'static str] {
         'C' => &[
             "default => a,",
             "recv(rx) -> _ => {}",
+            "recv(rx) -> x => a $o b,",
+            "recv(rx) -> x => a $o b $o c,",
+            "recv(rx) -> x => a as $t $o b $o c,",
+            "send(tx, a $o b) -> $p => {}",
+            "send(tx, $e) -> _ => b $o c,",
             "recv($e) -> $p => $b$,",
             "recv($e) -> $p => $b$,",
             "send($e, $e) -> $p => $b$,",
@@ -48,6 +53,13 @@ fn productions(symbol: char) -> &'static [&'static str] {
         // An item, and the parts of a function.
         'I' => &[
             "fn main() {}",
+            "$A fn $n() { $e }",
+            "$V fn $n() {}",
+            "$Q fn main() {}",
+            "fn main$G() {}",
+            "fn main($P) {}",
+            "fn main() $R {}",
+            "fn main() $R $W {}",
             "$A $V fn $n() $R { $e }",
             "$A $V $Q fn $n$G($P) $R $W { $e }",
             "$A $V $Q fn $n$G($P) $R $W;",
