@@ -1,7 +1,7 @@
 //! What `select!` promises: one case is done, the others have had no effect, and every ready case has its chance.
 //!
 //! Why here: from outside, with goroutines and plain threads. The parts: `waiting` parks, `promises` parks and sends, `dynamic` is `Select`, `clocks` are `after`, `at` and
-//! `tick`, `programs` the classic programs, `model` random programs, `stress` everything at once. The syntax is in `ui`.
+//! `tick`, `programs` the classic programs, `model` random programs, `world` what they are compared with, `stress` everything at once. The syntax is in `ui`.
 //!
 //! *Invariants*: T1 and T2 of `common/procs`.
 //!
@@ -25,6 +25,8 @@ mod promises;
 mod stress;
 #[path = "select/waiting.rs"]
 mod waiting;
+#[path = "select/world.rs"]
+mod world;
 
 use std::cell::RefCell;
 use std::panic::{AssertUnwindSafe, catch_unwind};

@@ -83,7 +83,7 @@ fn split_at_commas(tokens: TokenStream, errors: &mut Errors) -> Vec<Vec<TokenTre
         if !is_punct(&token, ',') {
             chunk.push(token);
         } else if chunk.is_empty() {
-            errors.over(token, "unexpected `,`");
+            errors.over(token, "unexpected `,`; expected one between two");
         } else {
             chunks.push(std::mem::take(&mut chunk));
         }

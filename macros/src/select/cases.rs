@@ -13,7 +13,7 @@
 use proc_macro2::{Delimiter, Group, Ident, Span, TokenStream, TokenTree};
 
 use crate::errors::Errors;
-use crate::select::cut::{end_of_expression, is, is_arrow, is_word};
+use crate::select::cut::{end_of_expression, is, is_arrow, is_word, step_in_pattern};
 use crate::select::is_group;
 
 const EXPECTED: &str =
@@ -40,18 +40,38 @@ pub(crate) struct Case {
     pub(crate) body: TokenStream,
 }
 
-/// An expression as a block. One that begins like a statement goes in parentheses, so that it is not cut where the statement would end.
+/// An expression as a block. One that goes on behind braces goes in parentheses, so that it is not cut where a statement would end.
 fn block(body: &[TokenTree]) -> TokenStream {
-    const LIKE_STATEMENTS: [&str; 7] = ["match", "if", "loop", "while", "for", "unsafe", "const"];
     let mut tokens: TokenStream = body.iter().cloned().collect();
-    let is_block = is_group(body.first(), Delimiter::Brace);
-    if body.len() > 1 && (is_block || LIKE_STATEMENTS.iter().any(|word| is_word(body.first(), word))) {
-        let mut group = Group::new(Delimiter::Parenthesis, tokens);
-        group.set_span(Span::mixed_site());
-        tokens = TokenTree::Group(group).into();
+    if body.len() == 1 && is_group(body.first(), Delimiter::Brace) {
+        return tokens;
     }
-    let body = if body.len() == 1 && is_block { return tokens } else { Group::new(Delimiter::Brace, tokens) };
-    TokenTree::Group(body).into()
+    // An expression that `macro_rules` has matched may end in braces, too.
+    let may_end = |token: &TokenTree| [Delimiter::Brace, Delimiter::None].iter().any(|&is| is_group(Some(token), is));
+    if body.split_last().is_some_and(|(_, before)| before.iter().any(may_end)) {
+        tokens = in_parentheses(tokens);
+    }
+    TokenTree::Group(Group::new(Delimiter::Brace, tokens)).into()
+}
+
+/// A pattern for a `let`, where alternatives are in parentheses.
+fn pattern(tokens: &[TokenTree]) -> TokenStream {
+    let written: TokenStream = tokens.iter().cloned().collect();
+    if has_alternatives(written.clone()) { in_parentheses(written) } else { written }
+}
+
+fn has_alternatives(pattern: TokenStream) -> bool {
+    pattern.into_iter().any(|token| match token {
+        TokenTree::Punct(punct) => punct.as_char() == '|',
+        TokenTree::Group(group) => group.delimiter() == Delimiter::None && has_alternatives(group.stream()),
+        _ => false,
+    })
+}
+
+fn in_parentheses(tokens: TokenStream) -> TokenStream {
+    let mut group = Group::new(Delimiter::Parenthesis, tokens);
+    group.set_span(Span::mixed_site());
+    TokenTree::Group(group).into()
 }
 
 /// Reads all cases; what is wrong is reported.
@@ -204,12 +224,14 @@ impl Parser<'_> {
         while self.at < self.tokens.len() && !is_arrow(self.tokens, self.at, '=') {
             let text = if is_arrow(self.tokens, self.at, '-') {
                 "a second `->`; expected `=>`"
-            } else if is(self.next(), ',') || is(self.next(), ';') {
+            } else if self.ends_pattern() {
                 "expected `=>` after the pattern"
+            } else if self.is_lone_colon() {
+                "a result has no type; expected `=>`"
             } else if is_word(self.next(), "if") {
                 "a case has no condition; expected `=>`"
             } else {
-                self.at += 1;
+                self.at = step_in_pattern(self.tokens, self.at);
                 continue;
             };
             self.report(text);
@@ -223,9 +245,21 @@ impl Parser<'_> {
             self.report("expected a pattern between `->` and `=>`");
             return None;
         }
-        let pattern = self.tokens[from..self.at].iter().cloned().collect();
+        let pattern = pattern(&self.tokens[from..self.at]);
         self.at += 2;
         Some(pattern)
+    }
+
+    /// Whether here stands what a pattern has in brackets only; the `=` of `..=` is part of it.
+    fn ends_pattern(&self) -> bool {
+        let is_equals = is(self.next(), '=') && !is(self.tokens.get(self.at - 1), '.');
+        is_equals || is(self.next(), ',') || is(self.next(), ';')
+    }
+
+    /// Whether here stands a colon that is not half of `::`.
+    fn is_lone_colon(&self) -> bool {
+        let is_colon = |at: usize| is(self.tokens.get(at), ':');
+        is_colon(self.at) && !is_colon(self.at + 1) && !is_colon(self.at - 1)
     }
 
     /// The expression, as a block, and what separates it from the next case.

@@ -11,7 +11,7 @@
 //!
 //! *Go:* none.
 
-use proc_macro2::{Spacing, TokenTree};
+use proc_macro2::{Delimiter, Spacing, TokenTree};
 
 /// Whether `token` is this punctuation.
 pub(super) fn is(token: Option<&TokenTree>, c: char) -> bool {
@@ -32,45 +32,73 @@ fn is_joint(token: Option<&TokenTree>, c: char) -> bool {
     matches!(token, Some(TokenTree::Punct(punct)) if punct.as_char() == c && punct.spacing() == Spacing::Joint)
 }
 
+/// What the token before a place tells about the next one.
+#[derive(Clone, Copy, PartialEq)]
+enum Expects {
+    /// The beginning of an expression: `<` begins a path and `|` a closure.
+    Operand,
+    /// The beginning of a pattern: `<` begins a path.
+    Pattern,
+    /// More of an expression: `<` and `|` are operators.
+    Operator,
+}
+
 /// The end of the expression that begins at `from`: a comma, a semicolon, a `=>`, or the end of the tokens.
 pub(super) fn end_of_expression(tokens: &[TokenTree], from: usize) -> usize {
-    let mut at = from;
+    let (mut at, mut expects) = (from, Expects::Operand);
     while at < tokens.len() {
         if is(tokens.get(at), ',') || is(tokens.get(at), ';') || is_arrow(tokens, at, '=') {
             return at;
         }
-        at = step(tokens, from, at);
+        (at, expects) = step(tokens, at, expects);
     }
     at
 }
 
+/// Goes over one token of a pattern, or over generic arguments, which may have commas and arrows in them.
+pub(super) fn step_in_pattern(tokens: &[TokenTree], at: usize) -> usize {
+    let angles = is(tokens.get(at), '<').then(|| over_angles(tokens, at)).flatten();
+    angles.unwrap_or(at + 1)
+}
+
 /// Goes over one token, or over all that belongs together and may have a comma in it.
-fn step(tokens: &[TokenTree], from: usize, at: usize) -> usize {
-    let begins_operand = at == from || begins_operand(&tokens[at - 1]);
+fn step(tokens: &[TokenTree], at: usize, expects: Expects) -> (usize, Expects) {
+    use Expects::{Operand, Operator, Pattern};
     match &tokens[at] {
         TokenTree::Punct(punct) => match punct.as_char() {
-            '|' if begins_operand => over_parameters(tokens, at),
-            '|' if is_joint(tokens.get(at), '|') && is(tokens.get(at + 1), '|') => at + 2,
-            '<' if begins_operand || at >= 2 && is(tokens.get(at - 1), ':') && is(tokens.get(at - 2), ':') => {
-                over_angles(tokens, at).unwrap_or(at + 1)
+            '|' | '<' if punct.spacing() == Spacing::Joint && is(tokens.get(at + 1), '=') => (at + 2, Operand),
+            '|' if expects == Operand => (over_parameters(tokens, at), Operand),
+            '|' if is_joint(tokens.get(at), '|') && is(tokens.get(at + 1), '|') => (at + 2, Operand),
+            '<' if expects != Operator || at >= 2 && is(tokens.get(at - 1), ':') && is(tokens.get(at - 2), ':') => {
+                // What `for<'a>` introduces is a closure.
+                let is_binder = at > 0 && is_word(tokens.get(at - 1), "for");
+                let after = if is_binder { Operand } else { Operator };
+                over_angles(tokens, at).map_or((at + 1, Operand), |end| (end, after))
             }
-            '-' if is_arrow(tokens, at, '-') => over_type(tokens, at + 2),
-            _ => at + 1,
+            '<' if is_joint(tokens.get(at), '<') && is(tokens.get(at + 1), '<') => (at + 2, Operand),
+            '-' if is_arrow(tokens, at, '-') => (over_type(tokens, at + 2), Operator),
+            '|' if expects == Pattern => (at + 1, Pattern),
+            '?' => (at + 1, Operator),
+            _ => (at + 1, Operand),
         },
-        TokenTree::Ident(word) if word == "as" => over_type(tokens, at + 1),
-        _ => at + 1,
+        TokenTree::Ident(word) if word == "as" => (over_type(tokens, at + 1), Operator),
+        TokenTree::Ident(_) => (at + 1, after_word(tokens, at)),
+        // An attribute.
+        TokenTree::Group(_) if at > 0 && is(tokens.get(at - 1), '#') => (at + 1, Operand),
+        TokenTree::Group(_) | TokenTree::Literal(_) => (at + 1, Operator),
     }
 }
 
-/// Whether an operand, rather than an operator, comes after this token.
-fn begins_operand(before: &TokenTree) -> bool {
-    match before {
-        // The colons of a path are not followed by `|`, and by `<` only in a turbofish, which counts in either way.
-        TokenTree::Punct(punct) => !matches!(punct.as_char(), '?' | '>'),
-        TokenTree::Ident(word) => {
-            ["move", "return", "break", "in", "async", "static"].iter().any(|known| word == known)
-        }
-        TokenTree::Group(_) | TokenTree::Literal(_) => false,
+fn after_word(tokens: &[TokenTree], at: usize) -> Expects {
+    const OPERAND: [&str; 12] =
+        ["move", "return", "break", "in", "async", "static", "mut", "const", "if", "while", "match", "yield"];
+    let is_label = at >= 2 && is(tokens.get(at - 1), '\'') && is_word(tokens.get(at - 2), "break");
+    if is_label || OPERAND.iter().any(|word| is_word(tokens.get(at), word)) {
+        Expects::Operand
+    } else if is_word(tokens.get(at), "let") || is_word(tokens.get(at), "for") {
+        Expects::Pattern
+    } else {
+        Expects::Operator
     }
 }
 
@@ -97,20 +125,62 @@ fn over_angles(tokens: &[TokenTree], at: usize) -> Option<usize> {
     None
 }
 
-/// Over a type, as far as it is names, references and what is in brackets.
+/// Over a type without `+`, which is how casts and closures have it.
 fn over_type(tokens: &[TokenTree], from: usize) -> usize {
+    let mut at = over_prefixes(tokens, from);
+    if is(tokens.get(at), '!') {
+        return at + 1;
+    }
+    // A tuple, the arguments of a `fn`, an array, a type that `macro_rules` has matched.
+    if matches!(tokens.get(at), Some(TokenTree::Group(group)) if group.delimiter() != Delimiter::Brace) {
+        at += 1;
+    } else {
+        at = over_path(tokens, at);
+    }
+    if is_arrow(tokens, at, '-') { over_type(tokens, at + 2) } else { at }
+}
+
+/// Over references, pointers, lifetimes and words in front of a type.
+fn over_prefixes(tokens: &[TokenTree], from: usize) -> usize {
+    const WORDS: [&str; 8] = ["mut", "const", "dyn", "impl", "fn", "unsafe", "extern", "for"];
     let mut at = from;
-    while let Some(token) = tokens.get(at) {
-        at = match token {
-            TokenTree::Punct(punct) if punct.as_char() == '<' => match over_angles(tokens, at) {
+    loop {
+        at = match tokens.get(at) {
+            Some(TokenTree::Punct(punct)) if matches!(punct.as_char(), '&' | '*') => at + 1,
+            Some(TokenTree::Punct(punct)) if punct.as_char() == '\'' => at + 2,
+            Some(TokenTree::Ident(word)) if WORDS.iter().any(|known| word == known) => at + 1,
+            Some(TokenTree::Literal(_)) if is_word(tokens.get(at - 1), "extern") => at + 1,
+            Some(TokenTree::Punct(_)) if is(tokens.get(at), '<') && is_word(tokens.get(at - 1), "for") => {
+                match over_angles(tokens, at) {
+                    Some(end) => end,
+                    None => return at,
+                }
+            }
+            _ => return at.min(tokens.len()),
+        }
+    }
+}
+
+/// Over `a::B<C>::D(E)`, `<A as B>::C` and `a::b!(..)`.
+fn over_path(tokens: &[TokenTree], from: usize) -> usize {
+    let mut at = from;
+    loop {
+        at = match tokens.get(at) {
+            Some(TokenTree::Ident(_)) if at == from || is(tokens.get(at - 1), ':') => at + 1,
+            Some(TokenTree::Punct(punct)) if punct.as_char() == ':' => at + 1,
+            Some(TokenTree::Punct(punct)) if punct.as_char() == '<' => match over_angles(tokens, at) {
                 Some(end) => end,
                 None => return at,
             },
-            TokenTree::Punct(punct) if !matches!(punct.as_char(), ':' | '&' | '*' | '\'' | '!') => return at,
-            _ => at + 1,
-        };
+            Some(TokenTree::Punct(punct))
+                if punct.as_char() == '!' && matches!(tokens.get(at + 1), Some(TokenTree::Group(_))) =>
+            {
+                return at + 2;
+            }
+            Some(TokenTree::Group(group)) if at > from && group.delimiter() == Delimiter::Parenthesis => return at + 1,
+            _ => return at,
+        }
     }
-    at
 }
 
 #[cfg(test)]
@@ -155,9 +225,27 @@ mod tests {
             "!a",
             "return f::<A, B>()",
             "[0; 4]",
+            "a << b",
+            "a << <B as C<D, E>>::f(g)",
+            "a > <B as C<D, E>>::f(g)",
+            "&mut <A as B<C, D>>::f()",
+            "match <A as B<C, D>>::f() { _ => e }",
+            "if <A as B<C, D>>::f() { e }",
+            "if let <A as B<C, D>>::E = f { g }",
+            "for<'a, 'b> |a: &'a A, b: &'b B| c",
+            "break 'a |b, c| d",
+            "break 'a |= b",
+            "return <= b",
+            "x as u8 & y < z",
+            "x as u8 && |a, b| c",
+            "x as &'a mut dyn for<'b> Fn(A) -> Map<B, C>",
+            "x as unsafe extern \"C\" fn(A) -> B",
+            "x as m!(a, b)",
+            "#[a] |b, c| d",
         ] {
             assert_cut(first, first);
             assert_cut(&format!("{first}, rest, <more>"), first);
+            assert_cut(&format!("{first}, more >> rest"), first);
             assert_cut(&format!("{first} => rest"), first);
             assert_cut(&format!("{first}; rest"), first);
         }

@@ -14,7 +14,7 @@
 //!
 //! *Go:* `walkSelectCases` of cmd/compile: cases that need no select become plain operations there, too; also sends, whose value comes first there.
 
-mod cases;
+pub(crate) mod cases;
 mod cut;
 
 use proc_macro2::{Delimiter, Ident, Span, TokenStream, TokenTree};

@@ -23,6 +23,10 @@ fn main() {
         default then => {}
     }
     select! {
+        recv(rx) -> value: Result<i32, RecvError> => {}
+        recv(rx) -> _ = 1 => {}
+    }
+    select! {
         recv(rx) -> _
     }
 }
