@@ -25,6 +25,7 @@ use std::sync::OnceLock;
 use std::time::Instant;
 
 pub(crate) use super::parking::{futex_wait, futex_wake};
+use super::{Fault, attempt};
 
 /// Room for signal handlers above the system's minimum.
 const HANDLER_ROOM: usize = 16 << 10;
@@ -89,6 +90,7 @@ pub(crate) fn is_secure() -> bool {
 
 /// Maps `len` bytes of zeroed, private memory that costs nothing until it is touched; fails with an errno.
 pub(crate) fn reserve(len: usize) -> Result<NonNull<u8>, i32> {
+    attempt(Fault::Map)?;
     let protection = libc::PROT_READ | libc::PROT_WRITE;
     // SAFETY: a null hint without MAP_FIXED never replaces an existing mapping.
     let mapping = unsafe { libc::mmap(ptr::null_mut(), len, protection, libc::MAP_PRIVATE | libc::MAP_ANON, -1, 0) };
@@ -131,29 +133,28 @@ pub(crate) unsafe fn grow(ptr: NonNull<u8>, old: usize, new: usize) -> Result<No
 /// None; `unsafe` because it is so elsewhere.
 pub(crate) unsafe fn no_huge_pages(_ptr: NonNull<u8>, _len: usize) {}
 
-/// Tells the system that the contents of a range are not needed; they may stay or become zero.
+/// Tells the system that the contents of a range are not needed; they may stay or become zero. False if it refuses.
 ///
 /// # Safety
 ///
 /// - `ptr` and `len` describe whole pages obtained from [`reserve`].
 /// - Nobody needs their contents.
-unsafe fn discard(ptr: NonNull<u8>, len: usize) {
+unsafe fn discard(ptr: NonNull<u8>, len: usize) -> bool {
     // SAFETY: the caller owns the pages and gives up their contents.
-    unsafe { libc::madvise(ptr.as_ptr().cast::<c_void>(), len, libc::MADV_DONTNEED) };
+    attempt(Fault::Advise).is_ok()
+        && unsafe { libc::madvise(ptr.as_ptr().cast::<c_void>(), len, libc::MADV_DONTNEED) == 0 }
 }
 
-/// Tells the system that the contents of many ranges `(address, length)` are not needed.
+/// Tells the system that the contents of many ranges `(address, length)` are not needed; returns how many of them it refused.
 ///
 /// # Safety
 ///
 /// Each range satisfies the conditions of [`discard`].
-pub(crate) unsafe fn discard_many(ranges: &[(usize, usize)]) {
-    for &(address, len) in ranges {
-        if let Some(ptr) = NonNull::new(ptr::with_exposed_provenance_mut::<u8>(address)) {
-            // SAFETY: the caller vouches for each range.
-            unsafe { discard(ptr, len) };
-        }
-    }
+pub(crate) unsafe fn discard_many(ranges: &[(usize, usize)]) -> usize {
+    let pages =
+        ranges.iter().map(|&(address, len)| (NonNull::new(ptr::with_exposed_provenance_mut::<u8>(address)), len));
+    // SAFETY: the caller vouches for each range.
+    pages.filter(|&(ptr, len)| ptr.is_none_or(|ptr| unsafe { !discard(ptr, len) })).count()
 }
 
 /// Reports whether guard markers exist: never here (UX1).
@@ -177,6 +178,7 @@ pub(crate) unsafe fn guard_install_many(_ranges: &[(usize, usize)]) -> bool {
 /// - `ptr` and `len` describe whole pages obtained from [`reserve`].
 /// - Nobody accesses them.
 pub(crate) unsafe fn guard_protect(ptr: NonNull<u8>, len: usize) -> Result<(), i32> {
+    attempt(Fault::Protect)?;
     // SAFETY: the caller owns the pages and nobody accesses them.
     match unsafe { libc::mprotect(ptr.as_ptr().cast::<c_void>(), len, libc::PROT_NONE) } {
         0 => Ok(()),
@@ -201,6 +203,7 @@ pub(crate) fn spawn_thread(
     arg: *mut c_void,
     stack_size: usize,
 ) -> Result<(), i32> {
+    attempt(Fault::Thread)?;
     let mut attributes = MaybeUninit::<libc::pthread_attr_t>::uninit();
     // SAFETY: `pthread_attr_init` initialises the attributes it is given.
     match unsafe { libc::pthread_attr_init(attributes.as_mut_ptr()) } {
