@@ -60,11 +60,13 @@ fn failures_of(out: &Output) -> Option<u64> {
     (out.status.code() == Some(0) && out.stderr.is_empty()).then_some(count)
 }
 
-/// The fatal error of a program that has ended with nothing but one.
+/// The fatal error of a program that has ended with nothing but one: before its results, or between them and its end.
 fn fatal_of(out: &Output) -> Option<&str> {
     let (facts, rest) = out.stderr.split_once("fatal error: ")?;
-    let is_alone = facts.lines().all(|line| line.starts_with("runtime: ")) && facts.contains("errno");
-    let is_silent = out.stdout.is_empty() && !rest.contains("fatal error: ") && !rest.contains("panic");
+    let is_alone = !facts.is_empty() && facts.lines().all(|line| line.starts_with("runtime: "));
+    let is_silent = (out.stdout.is_empty() || out.stdout.starts_with("ok "))
+        && !rest.contains("fatal error: ")
+        && !rest.contains("panic");
     (out.status.code() == Some(2) && is_alone && is_silent).then(|| rest.lines().next().unwrap_or_default())
 }
 

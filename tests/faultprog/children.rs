@@ -39,7 +39,8 @@ fn children() {
     let sleepers: Vec<_> = (0..3)
         .map(|_| {
             spawn(|| {
-                let mut child = start(Command::new("sleep").arg("1000"));
+                // It ends by itself when this program does.
+                let mut child = start(Command::new("cat").stdin(Stdio::piped()).stdout(Stdio::null()));
                 let waited = again("wait", || child.wait_timeout(Duration::from_millis(3)));
                 assert_eq!(waited, None);
                 child.kill().expect("it is ours");

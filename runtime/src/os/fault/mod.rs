@@ -34,12 +34,12 @@
 //!
 //! **Go:** none.
 
-#[cfg(all(unix, feature = "faults"))]
+#[cfg(all(unix, any(test, feature = "faults")))]
 mod at_random;
 #[cfg(test)]
 mod to_order;
 
-#[cfg(all(unix, feature = "faults"))]
+#[cfg(all(unix, any(test, feature = "faults")))]
 pub(crate) use at_random::{injected, order_at_random};
 #[cfg(test)]
 pub(crate) use to_order::{in_own_process, let_fail};
@@ -86,7 +86,7 @@ impl Fault {
     const COUNT: usize = Fault::Process as usize + 1;
 
     /// The place of its kind in [`FAULT_KINDS`].
-    #[cfg(all(unix, feature = "faults"))]
+    #[cfg(unix)]
     fn kind(self) -> usize {
         match self {
             Fault::Map | Fault::Unmap | Fault::Protect => 0,
@@ -98,7 +98,7 @@ impl Fault {
     }
 
     /// How many calls the longest shortage is good for: more than anybody tries for a thread; of those which end in longer and longer pauses not so many.
-    #[cfg(all(unix, feature = "faults"))]
+    #[cfg(unix)]
     fn longest(self) -> u64 {
         if matches!(self, Fault::Accept) { 4 } else { 64 }
     }
@@ -137,19 +137,17 @@ pub(crate) fn attempt(_: Fault) -> Result<(), i32> {
 pub(crate) fn attempt(fault: Fault) -> Result<(), i32> {
     #[cfg(test)]
     to_order::attempt(fault)?;
-    #[cfg(feature = "faults")]
-    at_random::attempt(fault)?;
-    Ok(())
+    at_random::attempt(fault)
 }
 
 /// Takes the order of failures at random; false where there are none.
-#[cfg(not(all(unix, feature = "faults")))]
+#[cfg(not(all(unix, any(test, feature = "faults"))))]
 pub(crate) fn order_at_random(_seed: u64, _one_in: u64, _kinds: u32) -> bool {
     false
 }
 
 /// How many calls have failed at random so far.
-#[cfg(not(all(unix, feature = "faults")))]
+#[cfg(not(all(unix, any(test, feature = "faults"))))]
 pub(crate) fn injected() -> u64 {
     0
 }
