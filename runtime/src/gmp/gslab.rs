@@ -194,7 +194,7 @@ pub(crate) fn sweep(keep: usize) -> usize {
     discard(&mut pages)
 }
 
-/// Pages that the system would not take back. They count as empty all the same, and are the next to be used.
+/// Pages that the system would not take back. They count as empty all the same: what is on them are dead Gs, whatever is left of those.
 static REFUSED: AtomicU64 = AtomicU64::new(0);
 
 /// Pages that the system would not take back so far.

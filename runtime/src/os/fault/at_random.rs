@@ -6,7 +6,7 @@
 //! **Why here.** Beside the question that it answers.
 //!
 //! **Invariants.**
-//! - AR1. The fate of a call follows from the seed, from what is asked for and from how many times that was asked for before: the n-th thread of a
+//! - FY1. The fate of a call follows from the seed, from what is asked for and from how many times that was asked for before: the n-th thread of a
 //!   program is made or not, whoever asks for it. Which goroutine meets that depends on the schedule.
 //!
 //! **Locks.** None.
@@ -59,7 +59,7 @@ pub(super) fn attempt(fault: Fault) -> Result<(), i32> {
     }
 }
 
-/// Some random bits if this call fails, the same for all calls of a shortage (AR1).
+/// Some random bits if this call fails, the same for all calls of a shortage (FY1).
 fn fate(seed: u64, one_in: u64, longest: u64, call: u64) -> Option<u64> {
     let stream = mix(seed);
     (0..longest.min(call + 1)).find_map(|age| {
