@@ -171,6 +171,7 @@ mod tests {
         assert_eq!(vec.capacity * 8 % os::page_size(), 0);
     }
 
+    #[cfg(unix)]
     #[test]
     fn an_array_that_cannot_grow_keeps_what_it_has() {
         let name = concat!(module_path!(), "::an_array_that_cannot_grow_keeps_what_it_has");

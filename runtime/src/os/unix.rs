@@ -321,30 +321,35 @@ unsafe extern "C" fn run_exit_hook(value: *mut c_void) {
 }
 
 /// Gives the calling thread an alternate signal stack that lives as long as the process, unless it has one.
-pub(crate) fn install_signal_stack() {
+///
+/// # Errors
+///
+/// The error number when there is no memory for it.
+pub(crate) fn install_signal_stack() -> Result<(), i32> {
     let mut current = MaybeUninit::<libc::stack_t>::uninit();
     // SAFETY: a null new stack only queries; `current` is writable.
     if unsafe { libc::sigaltstack(ptr::null(), current.as_mut_ptr()) } != 0 {
-        return;
+        return Ok(());
     }
     // SAFETY: the query succeeded, so it has filled the structure.
     if unsafe { current.assume_init() }.ss_flags & libc::SS_DISABLE == 0 {
-        return;
+        return Ok(());
     }
     let page = page_size();
     let size = (libc::SIGSTKSZ + HANDLER_ROOM).next_multiple_of(page);
-    let Ok(low) = reserve(page + size) else { return };
+    let low = reserve(page + size)?;
     // SAFETY: the first page of the mapping above holds nothing.
-    if unsafe { guard_protect(low, page) }.is_err() {
+    if let Err(error) = unsafe { guard_protect(low, page) } {
         // SAFETY: the mapping above is not in use.
         unsafe { release(low, page + size) };
-        return;
+        return Err(error);
     }
     // SAFETY: the mapping is `page + size` bytes long.
     let stack = unsafe { low.add(page) };
     let stack = libc::stack_t { ss_sp: stack.as_ptr().cast::<c_void>(), ss_flags: 0, ss_size: size };
     // SAFETY: the stack is mapped, large enough, used by nobody else and never unmapped.
     unsafe { libc::sigaltstack(&raw const stack, ptr::null_mut()) };
+    Ok(())
 }
 
 /// Writes all of `bytes` to standard error, as far as it takes them.

@@ -297,7 +297,9 @@ impl Drop for ExitHook {
 }
 
 /// Does nothing: Windows raises exceptions on the faulting stack and keeps room for them.
-pub(crate) fn install_signal_stack() {}
+pub(crate) fn install_signal_stack() -> Result<(), i32> {
+    Ok(())
+}
 
 /// Writes all of `bytes` to standard error, as far as it takes them.
 pub(crate) fn write_stderr(bytes: &[u8]) {

@@ -65,7 +65,7 @@ fn fate(seed: u64, one_in: u64, longest: u64, call: u64) -> Option<u64> {
     (0..longest.min(call + 1)).find_map(|age| {
         let bits = mix(stream ^ (call - age));
         let length = LENGTHS.get((bits >> 62) as usize).copied().unwrap_or(longest);
-        (bits % (1 << 32) % one_in == 0 && age < length).then_some(bits >> 32)
+        ((bits % (1 << 32)).is_multiple_of(one_in) && age < length).then_some(bits >> 32)
     })
 }
 

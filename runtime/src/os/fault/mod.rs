@@ -9,8 +9,7 @@
 //! | what fails | what follows |
 //! |---|---|
 //! | memory for a stack, and its guard | `cannot start goroutine N`, fatal error `out of stacks` |
-//! | memory for goroutines, threads, sockets, timers | fatal error `out of memory` |
-//! | memory for a signal stack | the thread goes on without: an overflow there is a plain SIGSEGV |
+//! | memory for goroutines, threads, signal stacks, sockets, timers | fatal error `out of memory` |
 //! | a guard by marker | a guard by protection, which takes a mapping |
 //! | giving memory back | it stays, is counted, and is tried again by the next sweep |
 //! | unmapping | it stays mapped |
@@ -36,16 +35,17 @@
 
 #[cfg(all(unix, any(test, feature = "faults")))]
 mod at_random;
-#[cfg(test)]
+#[cfg(all(unix, test))]
 mod to_order;
 
 #[cfg(all(unix, any(test, feature = "faults")))]
 pub(crate) use at_random::{injected, order_at_random};
-#[cfg(test)]
+#[cfg(all(unix, test))]
 pub(crate) use to_order::{in_own_process, let_fail};
 
 /// What can be made to fail.
 #[derive(Clone, Copy, Debug)]
+#[cfg_attr(not(target_os = "linux"), allow(dead_code, reason = "some calls are Linux's alone, most are Unix's"))]
 pub(crate) enum Fault {
     /// Mapping memory, and making a mapping larger.
     Map,
@@ -80,13 +80,12 @@ pub(crate) enum Fault {
 /// The names of kinds of failures in `GODEBUG=faults`; a set of them has a bit for each, in this order.
 pub(crate) const FAULT_KINDS: [&str; 5] = ["mmap", "madvise", "thread", "epoll", "fd"];
 
-#[cfg(any(test, feature = "faults"))]
+#[cfg(all(unix, any(test, feature = "faults")))]
 impl Fault {
     /// How many there are.
     const COUNT: usize = Fault::Process as usize + 1;
 
     /// The place of its kind in [`FAULT_KINDS`].
-    #[cfg(unix)]
     fn kind(self) -> usize {
         match self {
             Fault::Map | Fault::Unmap | Fault::Protect => 0,
@@ -98,13 +97,11 @@ impl Fault {
     }
 
     /// How many calls the longest shortage is good for: more than anybody tries for a thread; of those which end in longer and longer pauses not so many.
-    #[cfg(unix)]
     fn longest(self) -> u64 {
         if matches!(self, Fault::Accept) { 4 } else { 64 }
     }
 
     /// The errors that the kernel has for it, the likeliest first.
-    #[cfg(unix)]
     fn errors(self) -> &'static [i32] {
         match self {
             Fault::Map | Fault::Unmap | Fault::Protect => &[libc::ENOMEM],

@@ -19,7 +19,6 @@ use super::Fault;
 static ORDERED: [AtomicU32; Fault::COUNT] = [const { AtomicU32::new(0) }; Fault::COUNT];
 
 /// Whether it is to fail this time.
-#[cfg(unix)]
 pub(super) fn attempt(fault: Fault) -> Result<(), i32> {
     let left = &ORDERED[fault as usize];
     match left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |count| count.checked_sub(1)) {
