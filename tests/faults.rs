@@ -20,7 +20,7 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::sync::OnceLock;
 
-use common::{Output, assert_crash, assert_fatal, assert_prints, build, run, run_program};
+use common::{Output, assert_crash, assert_prints, build, run, run_program};
 
 /// The seeds of the short form.
 const SEEDS: RangeInclusive<u64> = 1..=6;
