@@ -66,6 +66,15 @@ fn under_chaos_the_order_is_another_one_for_another_seed() {
     assert!(orders.len() > 1, "{orders:?}");
 }
 
+/// Under these seeds the first decision was to hand the only processor to another thread, before there was anything else than the main goroutine.
+#[test]
+fn under_chaos_the_main_goroutine_starts_on_the_main_thread() {
+    for seed in [2021, 2024, 2025, 2026, 2036] {
+        let out = run_program("order_spawn", &[("GOMAXPROCS", "2"), ("GODEBUG", &format!("chaos={seed}"))]);
+        assert_eq!((out.stderr.as_str(), out.status.code()), ("", Some(0)), "seed {seed}");
+    }
+}
+
 #[test]
 fn a_seed_of_chaos_that_is_none_is_an_error() {
     let out = run_program("order_spawn", &[("GODEBUG", "chaos=often")]);

@@ -87,6 +87,8 @@ static UPDATE: Bell = Bell::new();
 static READY: AtomicU32 = AtomicU32::new(0);
 static ROUNDS: AtomicU64 = AtomicU64::new(0);
 static SWEPT_BYTES: AtomicU64 = AtomicU64::new(0);
+/// Stacks whose memory the system would not take back.
+static REFUSED: AtomicU64 = AtomicU64::new(0);
 static LAST_ENDED: AtomicU64 = AtomicU64::new(0);
 static LAST_ROUND: AtomicI64 = AtomicI64::new(0);
 /// Goroutines that had ended at sysmon's last look.
@@ -264,6 +266,7 @@ pub(crate) fn sweep(keep_gs: usize, keep_stack_bytes: usize, deep: bool) -> usiz
     let begun = os::nanotime();
     let g_bytes = gslab::sweep(keep_gs);
     let swept = coro::sweep(keep_stack_bytes, deep);
+    REFUSED.fetch_add(swept.refused as u64, Ordering::Relaxed);
     let bytes = g_bytes + swept.bytes_discarded;
     SWEPT_BYTES.fetch_add(bytes as u64, Ordering::Relaxed);
     let number = ROUNDS.fetch_add(1, Ordering::Relaxed) + 1;
@@ -289,7 +292,8 @@ pub(crate) fn trim_allocator() {
     os::trim_allocator();
 }
 
-/// Sweeps so far, and bytes given back by them.
-pub(crate) fn totals() -> (u64, u64) {
-    (ROUNDS.load(Ordering::Relaxed), SWEPT_BYTES.load(Ordering::Relaxed))
+/// Sweeps so far, bytes given back by them, and how many stacks and pages of goroutines the system would not take back.
+pub(crate) fn totals() -> (u64, u64, u64) {
+    let refused = REFUSED.load(Ordering::Relaxed) + gslab::refused();
+    (ROUNDS.load(Ordering::Relaxed), SWEPT_BYTES.load(Ordering::Relaxed), refused)
 }

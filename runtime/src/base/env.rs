@@ -6,19 +6,21 @@
 //! **Why here.** Floor 1: the crash path needs the traceback level, and everything above needs a switch or two.
 //!
 //! **Invariants.**
-//! - EN1. What cannot be parsed is ignored, in silence, as in Go; of two values for a name the later one holds. A seed that is none
-//!   ends the program: whoever asks for chaos and gets order would believe that it was tested.
+//! - EN1. What cannot be parsed is ignored, in silence, as in Go; of two values for a name the later one holds. What is no
+//!   order of chaos or of faults ends the program, and so do faults where there are none: whoever asks for them and gets order would believe that
+//!   it was tested.
 //! - EN2. A process with raised privileges prints no stacks, whatever the environment says.
 //!
 //! **Locks.** None; each setting stands for itself, so all accesses are Relaxed.
 //!
 //! **Go:** `runtime1.go` (`parsedebugvars`, `setTraceback`), `proc.go` (`schedinit`).
 
+use core::fmt;
 use core::sync::atomic::{AtomicI64, AtomicU32, Ordering};
 use std::env;
 
 use crate::base::throw::{print_facts, throw};
-use crate::os;
+use crate::os::{self, FAULT_KINDS};
 
 /// One number of GODEBUG.
 #[derive(Debug)]
@@ -61,6 +63,69 @@ pub(crate) enum TlsGuard {
     Strict = 3,
 }
 
+/// The value of a setting that cannot be ignored (EN1).
+#[derive(Debug, PartialEq, Eq)]
+enum Malformed<'a> {
+    Chaos(&'a str),
+    Faults(&'a str),
+}
+
+impl fmt::Display for Malformed<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Malformed::Chaos(value) => write!(f, "chaos={value}: expected a seed, a number from 0 to {}", i64::MAX),
+            Malformed::Faults(value) => {
+                write!(f, "faults={value}: expected SEED[:ONE_IN_N[:KINDS]], with some of {}", FAULT_KINDS.join("+"))
+            }
+        }
+    }
+}
+
+/// Which calls to the system fail at random.
+#[derive(Debug)]
+struct Faults {
+    /// 0 for none.
+    seed: Setting,
+    one_in: Setting,
+    /// A bit for each of [`FAULT_KINDS`].
+    kinds: Setting,
+}
+
+impl Faults {
+    /// One of so many calls fails unless another rate is asked for.
+    const ONE_IN: i64 = 100;
+    const ALL_KINDS: i64 = (1 << FAULT_KINDS.len()) - 1;
+
+    const fn new() -> Self {
+        Self { seed: Setting::new(0), one_in: Setting::new(Self::ONE_IN), kinds: Setting::new(Self::ALL_KINDS) }
+    }
+
+    /// Takes over `SEED`, `SEED:ONE_IN_N` or `SEED:ONE_IN_N:KINDS`.
+    fn apply(&self, value: &str) -> Option<()> {
+        let mut parts = value.splitn(3, ':');
+        let seed = parts.next()?.parse().ok().filter(|&seed: &i64| seed >= 0)?;
+        let one_in = match parts.next() {
+            Some(number) => number.parse().ok().filter(|&number: &i64| number > 0)?,
+            None => Self::ONE_IN,
+        };
+        let kinds = match parts.next() {
+            Some(names) => names
+                .split('+')
+                .try_fold(0, |set, name| Some(set | 1 << FAULT_KINDS.iter().position(|&known| known == name)?))?,
+            None => Self::ALL_KINDS,
+        };
+        self.seed.set(seed);
+        self.one_in.set(one_in);
+        self.kinds.set(kinds);
+        Some(())
+    }
+
+    /// Has them happen from now on; false if this program cannot.
+    fn order(&self) -> bool {
+        os::order_at_random(self.seed.get().unsigned_abs(), self.one_in.get().unsigned_abs(), self.kinds.get() as u32)
+    }
+}
+
 /// The settings of GODEBUG.
 #[derive(Debug)]
 pub(crate) struct Debug {
@@ -85,6 +150,7 @@ pub(crate) struct Debug {
     /// Whether goroutines that do not come back keep their P.
     pub(crate) asyncpreemptoff: Setting,
     tlsguard: Setting,
+    faults: Faults,
 }
 
 /// The settings of GODEBUG.
@@ -100,6 +166,7 @@ pub(crate) static DEBUG: Debug = Debug {
     containermaxprocs: Setting::new(1),
     asyncpreemptoff: Setting::new(0),
     tlsguard: Setting::new(if cfg!(debug_assertions) { TlsGuard::Log as i64 } else { TlsGuard::On as i64 }),
+    faults: Faults::new(),
 };
 
 /// How much a crash prints; [`Traceback`] gives the bits their names.
@@ -162,9 +229,13 @@ impl Traceback {
 /// Reads the environment; called once, early in the start.
 pub(crate) fn init() {
     if let Ok(settings) = env::var("GODEBUG")
-        && let Err(value) = DEBUG.apply(&settings)
+        && let Err(malformed) = DEBUG.apply(&settings)
     {
-        print_facts(format_args!("GODEBUG: chaos={value}: expected a seed, a number from 0 to {}", i64::MAX));
+        print_facts(format_args!("GODEBUG: {malformed}"));
+        throw("bad GODEBUG");
+    }
+    if DEBUG.faults.seed.is_on() && !DEBUG.faults.order() {
+        print_facts(format_args!("GODEBUG: faults: the program is built without the feature `faults` of goruntime"));
         throw("bad GODEBUG");
     }
     if let Ok(level) = env::var("GOTRACEBACK") {
@@ -206,12 +277,15 @@ pub(crate) fn gomaxprocs() -> Option<u32> {
 }
 
 impl Debug {
-    /// Takes over comma-separated `name=value` pairs (EN1); the error is a value that is no seed.
-    fn apply<'a>(&self, settings: &'a str) -> Result<(), &'a str> {
+    /// Takes over comma-separated `name=value` pairs (EN1).
+    fn apply<'a>(&self, settings: &'a str) -> Result<(), Malformed<'a>> {
         for (name, value) in settings.split(',').filter_map(|pair| pair.split_once('=')) {
+            if name == "faults" {
+                self.faults.apply(value).ok_or(Malformed::Faults(value))?;
+            }
             let number = if name == "tlsguard" { parse_tlsguard(value) } else { value.parse().ok() };
             if name == "chaos" && number.is_none_or(|seed: i64| seed < 0) {
-                return Err(value);
+                return Err(Malformed::Chaos(value));
             }
             if let (Some(setting), Some(number)) = (self.named(name), number) {
                 setting.set(number);
@@ -275,8 +349,9 @@ mod tests {
             containermaxprocs: Setting::new(1),
             asyncpreemptoff: zero(),
             tlsguard: Setting::new(TlsGuard::On as i64),
+            faults: Faults::new(),
         };
-        debug.apply(text).expect("no seed, or a good one");
+        debug.apply(text).expect("nothing that cannot be ignored");
         debug
     }
 
@@ -284,9 +359,35 @@ mod tests {
     fn a_seed_that_is_none_is_an_error() {
         let debug = settings("chaos=7");
         for bad in ["chaos=", "chaos=x", "schedtrace=1,chaos=-1", "chaos=99999999999999999999"] {
-            assert_eq!(debug.apply(bad), Err(bad.rsplit('=').next().unwrap_or_default()), "{bad}");
+            let value = bad.rsplit('=').next().unwrap_or_default();
+            assert_eq!(debug.apply(bad), Err(Malformed::Chaos(value)), "{bad}");
         }
         assert_eq!(debug.chaos.get(), 7);
+    }
+
+    #[test]
+    fn faults_are_a_seed_and_perhaps_a_rate_and_perhaps_kinds() {
+        let faults = |text| {
+            let Faults { seed, one_in, kinds } = settings(text).faults;
+            (seed.get(), one_in.get(), kinds.get())
+        };
+        assert_eq!(faults("schedtrace=1"), (0, 100, 0b11111));
+        assert_eq!(faults("faults=7"), (7, 100, 0b11111));
+        assert_eq!(faults("faults=7:20"), (7, 20, 0b11111));
+        assert_eq!(faults("faults=7:20,faults=8:1:mmap"), (8, 1, 0b1));
+        assert_eq!(faults("faults=7:20:thread+epoll+thread"), (7, 20, 0b1100));
+    }
+
+    #[test]
+    fn faults_that_are_none_are_an_error() {
+        let debug = settings("faults=7:20:fd");
+        for bad in ["", "x", "-1", "7:", "7:0", "7:-1", "7:x", "7:20:", "7:20:mmap+", "7:20:disk", "7:20:fd:fd"] {
+            let setting = format!("chaos=1,faults={bad}");
+            assert_eq!(debug.apply(&setting), Err(Malformed::Faults(bad)), "{bad}");
+        }
+        assert_eq!(debug.faults.seed.get(), 7);
+        let text = Malformed::Faults("x").to_string();
+        assert_eq!(text, "faults=x: expected SEED[:ONE_IN_N[:KINDS]], with some of mmap+madvise+thread+epoll+fd");
     }
 
     #[test]

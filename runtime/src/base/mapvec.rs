@@ -51,12 +51,21 @@ impl<T: Copy> MapVec<T> {
     /// Appends an element; throws when the system has no memory.
     #[inline]
     pub(crate) fn push(&mut self, item: T) {
+        if let Err(errno) = self.try_push(item) {
+            no_memory(self.mapped, errno);
+        }
+    }
+
+    /// Appends an element, or fails with the errno of the system, which has no memory.
+    #[inline]
+    pub(crate) fn try_push(&mut self, item: T) -> Result<(), i32> {
         if self.len == self.capacity {
-            self.grow();
+            self.grow()?;
         }
         // SAFETY: len < capacity after growing, so the place is inside the mapping (MV1, MV2).
         unsafe { self.items.add(self.len).write(item) };
         self.len += 1;
+        Ok(())
     }
 
     /// Takes the last element out.
@@ -84,28 +93,27 @@ impl<T: Copy> MapVec<T> {
 
     /// Doubles the mapping, or makes the first one.
     #[cold]
-    fn grow(&mut self) {
+    fn grow(&mut self) -> Result<(), i32> {
         let old = self.mapped;
         let new = (old * 2).max(os::page_size()).max(size_of::<T>().next_multiple_of(os::page_size()));
         let grown = if old == 0 {
-            os::reserve(new)
+            os::reserve(new)?
         } else {
             // SAFETY: `items` and `old` are this array's whole mapping (MV1), and `&mut self` excludes references to
             // elements.
-            unsafe { os::grow(self.items.cast::<u8>(), old, new) }
+            unsafe { os::grow(self.items.cast::<u8>(), old, new)? }
         };
-        match grown {
-            Ok(items) => {
-                self.items = items.cast::<T>();
-                self.capacity = new / size_of::<T>();
-                self.mapped = new;
-            }
-            Err(errno) => {
-                throw::print_facts(format_args!("cannot grow an array from {old} to {new} bytes (errno={errno})"));
-                throw::throw("out of memory");
-            }
-        }
+        self.items = grown.cast::<T>();
+        self.capacity = new / size_of::<T>();
+        self.mapped = new;
+        Ok(())
     }
+}
+
+#[cold]
+fn no_memory(mapped: usize, errno: i32) -> ! {
+    throw::print_facts(format_args!("cannot grow an array of {mapped} bytes (errno={errno})"));
+    throw::throw("out of memory")
 }
 
 impl<T: Copy> Default for MapVec<T> {
@@ -161,6 +169,23 @@ mod tests {
         }
         assert!(vec.iter().copied().eq(0..100_000));
         assert_eq!(vec.capacity * 8 % os::page_size(), 0);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn an_array_that_cannot_grow_keeps_what_it_has() {
+        let name = concat!(module_path!(), "::an_array_that_cannot_grow_keeps_what_it_has");
+        os::in_own_process(name.split_once("::").expect("a module of this crate").1, || {
+            let mut vec = MapVec::new();
+            os::let_fail(os::Fault::Map, 1);
+            assert_eq!(vec.try_push(0_u64), Err(libc::ENOMEM));
+            (0..os::page_size() as u64 / 8).for_each(|item| vec.push(item));
+            os::let_fail(os::Fault::Map, 1);
+            assert_eq!(vec.try_push(0), Err(libc::ENOMEM));
+            assert!(vec.iter().copied().eq(0..os::page_size() as u64 / 8));
+            assert_eq!(vec.try_push(7), Ok(()));
+            assert_eq!(vec.last(), Some(&7));
+        });
     }
 
     #[test]

@@ -275,6 +275,13 @@ impl Pool {
         self.rehang(index);
     }
 
+    /// Puts slots back that hold pages.
+    pub(super) fn put_used(&mut self, index: u32, slots: &SlotSet) {
+        self.slab(index).put_used(slots);
+        self.stats.stacks_free += slots.len();
+        self.rehang(index);
+    }
+
     /// Takes the slots of a slab that are free and hold pages, for discarding them.
     pub(super) fn take_used(&mut self, index: u32) -> SlotSet {
         let taken = self.slab(index).take_used();

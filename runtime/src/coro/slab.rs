@@ -218,6 +218,14 @@ impl Slab {
         self.free_count += slots.len() as u16;
         self.used = self.used.without(slots);
     }
+
+    /// Puts a set of slots back that hold pages.
+    pub(super) fn put_used(&mut self, slots: &SlotSet) {
+        debug_assert!(self.free.and(slots).is_empty(), "a slot is put back twice");
+        self.free = self.free.or(slots);
+        self.free_count += slots.len() as u16;
+        self.used = self.used.or(slots);
+    }
 }
 
 #[cfg(test)]

@@ -35,6 +35,8 @@ pub(crate) struct Swept {
     pub(crate) bytes_discarded: usize,
     /// Stacks whose pages were discarded.
     pub(crate) stacks_trimmed: usize,
+    /// Stacks whose pages the system would not take back.
+    pub(crate) refused: usize,
     /// Slabs that were unmapped.
     pub(crate) slabs_unmapped: usize,
 }
@@ -106,11 +108,16 @@ fn discard_used(only_idle: bool, excess: &mut usize, swept: &mut Swept) {
         let Some(taken) = find_map(&mut cursor, |pool, index| take_used(pool, index, only_idle)) else {
             return;
         };
-        taken.discard();
-        POOL.lock().put_clean(taken.slab, &taken.slots);
-        let count = taken.slots.len();
-        *excess = excess.saturating_sub(count);
-        swept.stacks_trimmed += count;
+        let (count, refused) = (taken.slots.len(), taken.discard());
+        if refused == 0 {
+            POOL.lock().put_clean(taken.slab, &taken.slots);
+        } else {
+            // Which of them it was is not known: the next sweep tries them all again.
+            POOL.lock().put_used(taken.slab, &taken.slots);
+        }
+        *excess = excess.saturating_sub(count - refused);
+        swept.stacks_trimmed += count - refused;
+        swept.refused += refused;
     }
 }
 
@@ -134,8 +141,8 @@ fn take_used(pool: &mut Pool, index: u32, only_idle: bool) -> Option<Taken> {
 }
 
 impl Taken {
-    /// Discards the memory above the guards, all slots in one call.
-    fn discard(&self) {
+    /// Discards the memory above the guards, all slots in one call; returns how many the system refused.
+    fn discard(&self) -> usize {
         let guard_bytes = self.class.guard_bytes();
         let mut ranges = [(0, 0); MAX_SLOTS];
         let mut len = 0;
@@ -146,7 +153,7 @@ impl Taken {
         }
         // SAFETY: the slots are taken by this thread (SL3) and no stack of them exists, so nobody has data there; the
         // slab is not unmapped while some of its slots are taken.
-        unsafe { os::discard_many(&ranges[..len]) };
+        unsafe { os::discard_many(&ranges[..len]) }
     }
 }
 

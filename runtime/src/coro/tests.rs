@@ -234,6 +234,43 @@ fn a_discarded_stack_is_empty_keeps_its_guard_and_is_discarded_once() {
 }
 
 #[test]
+fn what_the_system_does_not_take_back_stays_and_is_given_again() {
+    alone("what_the_system_does_not_take_back_stays_and_is_given_again", || {
+        let anchor = allocate(StackClass::DEFAULT).expect("a stack");
+        let mut stacks = take(10);
+        use_all(&mut stacks);
+        let tops: Vec<usize> = stacks.iter().map(|stack| stack.high() - 1).collect();
+        drop(stacks);
+        os::let_fail(os::Fault::Advise, u32::MAX);
+        assert_eq!(sweep(0, false), Swept { refused: 10, ..Swept::default() });
+        os::let_fail(os::Fault::Advise, 0);
+        assert!(tops.iter().all(|&top| peek(top) == 1));
+        let swept = sweep(0, false);
+        assert_eq!((swept.stacks_trimmed, swept.refused), (10, 0));
+        assert!(tops.iter().all(|&top| peek(top) == 0));
+        drop(anchor);
+    });
+}
+
+/// Of the answer to whether markers exist other things depend: how long guards are taken to be.
+#[test]
+fn markers_that_fail_give_way_to_guard_pages_and_stacks_without_either_are_not_handed_out() {
+    alone("markers_that_fail_give_way_to_guard_pages_and_stacks_without_either_are_not_handed_out", || {
+        let markers = os::guard_pages_supported();
+        os::let_fail(os::Fault::Advise, u32::MAX);
+        os::let_fail(os::Fault::Protect, 1);
+        let error = allocate(StackClass::DEFAULT).expect_err("there is no guard");
+        assert_eq!(error, StackError::from_errno(libc::ENOMEM));
+        let stacks = take(40);
+        os::let_fail(os::Fault::Advise, 0);
+        assert_eq!(os::guard_pages_supported(), markers);
+        for stack in stacks.into_iter().chain(take(300)) {
+            assert!(!is_readable(stack.usable_low() - stack.class().guard_bytes()), "a stack without a guard");
+        }
+    });
+}
+
+#[test]
 fn a_sweep_keeps_what_it_may_keep() {
     alone("a_sweep_keeps_what_it_may_keep", || {
         let mut stacks = take(100);

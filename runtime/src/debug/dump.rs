@@ -41,17 +41,27 @@ pub(crate) fn on_crash(kind: CrashKind) {
 /// Every user goroutine but `current`, oldest first; the runtime's own from level 2.
 fn others(current: Option<GPtr>) {
     let system_too = env::traceback().level() >= 2;
-    let mut shown = MapVec::new();
-    gslab::for_each(|gp| {
+    let is_shown = |gp: GPtr| {
         let hidden = gp.has(flag::THREAD) || gp.has(flag::SYSTEM) && !system_too;
-        if gp.goid() != 0 && !hidden && Some(gp) != current && gp.status.load() != State::Dead {
-            shown.push(gp);
-        }
-    });
-    shown.sort_unstable_by_key(|gp| gp.goid());
-    for &gp in shown.iter() {
-        if let Some(block) = block::other(gp) {
-            print(format_args!("\n{block}"));
-        }
+        gp.goid() != 0 && !hidden && Some(gp) != current && gp.status.load() != State::Dead
+    };
+    let (mut shown, mut has_room) = (MapVec::new(), true);
+    gslab::for_each(|gp| has_room &= !is_shown(gp) || shown.try_push(gp).is_ok());
+    if has_room {
+        shown.sort_unstable_by_key(|gp| gp.goid());
+        shown.iter().for_each(|&gp| show(gp));
+    } else {
+        // The crash may be for want of memory: then they come as they lie.
+        gslab::for_each(|gp| {
+            if is_shown(gp) {
+                show(gp);
+            }
+        });
+    }
+}
+
+fn show(gp: GPtr) {
+    if let Some(block) = block::other(gp) {
+        print(format_args!("\n{block}"));
     }
 }

@@ -11,11 +11,11 @@
 //! *Go:* `gfget`, `gfput`, `malg`; Go never gives a G's memory back.
 
 use core::ptr::{NonNull, null_mut};
-use core::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
+use core::sync::atomic::{AtomicPtr, AtomicU64, AtomicUsize, Ordering};
 
 use crate::base::lock::Lock;
 use crate::base::mapvec::MapVec;
-use crate::base::throw::throw;
+use crate::base::throw::{print_facts, throw};
 use crate::gmp::{G, GList, GPtr};
 use crate::os;
 
@@ -106,7 +106,13 @@ fn add_slab() {
     if count == MAX_SLABS {
         throw("too many goroutines");
     }
-    let Ok(memory) = os::reserve(SLAB_BYTES) else { throw("out of memory allocating goroutines") };
+    let memory = match os::reserve(SLAB_BYTES) {
+        Ok(memory) => memory,
+        Err(errno) => {
+            print_facts(format_args!("cannot make more goroutines (errno={errno})"));
+            throw("out of memory");
+        }
+    };
     SLABS[count].store(memory.as_ptr().cast(), Ordering::Relaxed);
     // Release: pairs with the Acquire in `for_each`.
     SLAB_COUNT.store(count + 1, Ordering::Release);
@@ -188,10 +194,18 @@ pub(crate) fn sweep(keep: usize) -> usize {
     discard(&mut pages)
 }
 
+/// Pages that the system would not take back. They count as empty all the same: what is on them are dead Gs, whatever is left of those.
+static REFUSED: AtomicU64 = AtomicU64::new(0);
+
+/// Pages that the system would not take back so far.
+pub(crate) fn refused() -> u64 {
+    REFUSED.load(Ordering::Relaxed)
+}
+
 /// Gives the pages to the system, then records them as empty (A2, A3).
 fn discard(pages: &mut MapVec<u32>) -> usize {
     let geometry = Pages::of_system();
-    let bytes = pages.len() * geometry.bytes;
+    let mut bytes = pages.len() * geometry.bytes;
     let mut ranges = [(0usize, 0usize); 256];
     while !pages.is_empty() {
         let mut count = 0;
@@ -206,7 +220,9 @@ fn discard(pages: &mut MapVec<u32>) -> usize {
         }
         // SAFETY: these are whole pages of the system in slabs (A4); every G on them is dead and on no list (A3), and is a valid dead G whether
         // its memory becomes zero (G2) or stays as it is.
-        unsafe { os::discard_many(&ranges[..count]) };
+        let refused = unsafe { os::discard_many(&ranges[..count]) };
+        bytes -= refused * geometry.bytes;
+        REFUSED.fetch_add(refused as u64, Ordering::Relaxed);
         let mut central = CENTRAL.lock();
         for &page in &taken[..count] {
             central.empty_pages.push(page);

@@ -18,7 +18,7 @@ use core::sync::atomic::{AtomicBool, AtomicI32, AtomicPtr, AtomicU32, Ordering};
 use crate::base::list::Linked;
 use crate::base::note::Note;
 use crate::base::rand::Rand;
-use crate::base::throw::throw;
+use crate::base::throw::{print_facts, throw};
 use crate::base::{lock::Lock, tls};
 use crate::gmp::affinity::{Counters, Storage};
 use crate::gmp::claim::Claim;
@@ -109,7 +109,13 @@ fn allocate() -> NonNull<M> {
     let size = size_of::<M>().next_multiple_of(align_of::<M>());
     let mut room = ROOM.lock();
     if room.1 < size {
-        let Ok(memory) = os::reserve(ROOM_BYTES) else { throw("out of memory making a thread") };
+        let memory = match os::reserve(ROOM_BYTES) {
+            Ok(memory) => memory,
+            Err(errno) => {
+                print_facts(format_args!("cannot make the record of a thread (errno={errno})"));
+                throw("out of memory");
+            }
+        };
         *room = (memory.as_ptr().expose_provenance(), ROOM_BYTES);
     }
     let place = core::ptr::with_exposed_provenance_mut::<M>(room.0);

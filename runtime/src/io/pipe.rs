@@ -9,6 +9,7 @@ use std::os::fd::{FromRawFd, RawFd};
 
 use crate::io::end::{pipe_end, reading_end, writing_end};
 use crate::io::polled::Polled;
+use crate::os;
 
 /// The end of a pipe to read from: `std::io::PipeReader` for goroutines.
 ///
@@ -52,6 +53,7 @@ writing_end!(PipeWriter);
 /// ```
 #[doc(alias = "Pipe")]
 pub fn pipe() -> io::Result<(PipeReader, PipeWriter)> {
+    os::attempt(os::Fault::Pipe).map_err(io::Error::from_raw_os_error)?;
     let (reader, writer) = io::pipe()?;
     Ok((PipeReader::of(reader), PipeWriter::of(writer)))
 }

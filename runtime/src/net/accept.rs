@@ -54,9 +54,7 @@ pub(crate) async fn accept_async<L: StdSocket, T>(
 /// Accepts a connection that is still there.
 fn next<L, T>(listener: &L, op: impl Fn(&L) -> io::Result<T>) -> io::Result<T> {
     loop {
-        if os::is_to_fail(os::Fault::Accept) {
-            return Err(io::Error::from_raw_os_error(os::SYSTEM_FULL));
-        }
+        os::attempt(os::Fault::Accept).map_err(io::Error::from_raw_os_error)?;
         match op(listener) {
             Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
             other => return other,
@@ -95,7 +93,7 @@ mod tests {
             os::let_fail(os::Fault::Accept, 3);
             for pause in [5, 10, 20] {
                 let begun = Instant::now();
-                assert_eq!(accept().expect_err("it is to fail").raw_os_error(), Some(os::SYSTEM_FULL));
+                assert_eq!(accept().expect_err("it is to fail").raw_os_error(), Some(libc::ENFILE));
                 assert!(begun.elapsed() >= Duration::from_millis(pause));
             }
             assert!(accept().is_ok());

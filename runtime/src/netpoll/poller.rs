@@ -27,7 +27,7 @@ use crate::netpoll::gate::Gate;
 use crate::netpoll::polldesc::{PollDesc, Side};
 use crate::netpoll::table;
 use crate::netpoll::{Readied, interests};
-use crate::os;
+use crate::os::{self, Fault};
 
 /// Events taken at a time; Go's number.
 const BATCH: usize = 128;
@@ -76,11 +76,15 @@ fn open_first() -> io::Result<bool> {
     if is_open() {
         return Ok(false);
     }
+    attempt(Fault::Poller)?;
     let poll = Poll::new()?;
+    attempt(Fault::Poller)?;
     let registry = poll.registry().try_clone()?;
+    attempt(Fault::Poller)?;
     let waker = Waker::new(&registry, KICK)?;
     let timer = os::timer_descriptor();
     if let Some(timer) = &timer {
+        attempt(Fault::Register)?;
         registry.register(&mut SourceFd(&timer.as_raw_fd()), TIMER, Interest::READABLE)?;
     }
     LAST_POLL.store(os::nanotime(), Ordering::Relaxed);
@@ -89,14 +93,17 @@ fn open_first() -> io::Result<bool> {
     Ok(SHARED.set(Shared { registry, waker }).is_ok())
 }
 
+/// Whether the next call is to fail.
+fn attempt(fault: Fault) -> io::Result<()> {
+    os::attempt(fault).map_err(io::Error::from_raw_os_error)
+}
+
 /// Watches a socket for the rest of the descriptor's life.
 pub(crate) fn register(fd: RawFd, desc: &PollDesc) -> io::Result<()> {
     let token = Token(desc.index.load(Ordering::Relaxed) as usize | (desc.tag() as usize) << 32);
-    match SHARED.get() {
-        Some(_) if os::is_to_fail(os::Fault::Register) => Err(io::ErrorKind::StorageFull.into()),
-        Some(shared) => shared.registry.register(&mut SourceFd(&fd), token, interests()),
-        None => Err(io::ErrorKind::Unsupported.into()),
-    }
+    let Some(shared) = SHARED.get() else { return Err(io::ErrorKind::Unsupported.into()) };
+    attempt(Fault::Register)?;
+    shared.registry.register(&mut SourceFd(&fd), token, interests())
 }
 
 /// Watches it no longer.
@@ -176,7 +183,7 @@ impl Poller {
     /// Turns the system's events into goroutines.
     fn take_edges(&mut self, timeout: Option<Duration>) -> Readied {
         let mut ready = GList::new();
-        match self.poll.poll(&mut self.events, timeout) {
+        match attempt(Fault::Wait).and_then(|()| self.poll.poll(&mut self.events, timeout)) {
             Ok(()) => {}
             // A signal: the caller looks around and comes back.
             Err(error) if error.kind() == io::ErrorKind::Interrupted => return Readied(ready),
@@ -212,6 +219,43 @@ mod tests {
     use std::thread;
 
     use super::*;
+
+    /// At its first step, and at its last.
+    #[test]
+    fn a_poller_that_cannot_be_made_leaves_nothing_behind_and_is_tried_for_again() {
+        os::in_own_process(
+            "netpoll::poller::tests::a_poller_that_cannot_be_made_leaves_nothing_behind_and_is_tried_for_again",
+            || {
+                let descriptors = || std::fs::read_dir("/dev/fd").expect("every Unix has it").count();
+                let before = descriptors();
+                let mut faults = vec![(Fault::Poller, libc::EMFILE)];
+                faults.extend(os::timer_descriptor().map(|_| (Fault::Register, libc::ENOSPC)));
+                for (fault, number) in faults {
+                    os::let_fail(fault, 1);
+                    assert_eq!(open().expect_err("it is to fail").raw_os_error(), Some(number));
+                    assert_eq!((is_open(), descriptors()), (false, before), "{fault:?}");
+                }
+                os::let_fail(Fault::Timer, 1);
+                assert!(open().expect("there are descriptors"));
+                assert!(is_open() && !open().expect("it is open"));
+            },
+        );
+    }
+
+    /// The timer cannot be set, and there is none: the poller's own limit does.
+    #[test]
+    fn a_sleep_ends_in_time_without_the_timer() {
+        os::in_own_process("netpoll::poller::tests::a_sleep_ends_in_time_without_the_timer", || {
+            assert!(open().expect("there are descriptors"));
+            for failures in [0, 1] {
+                os::let_fail(Fault::Timer, failures);
+                let until = os::nanotime() + 20_000_000;
+                while os::nanotime() < until {
+                    assert!(sleep(until, || true).0.is_empty());
+                }
+            }
+        });
+    }
 
     /// It looked for the poller under the lock that the sleeper holds.
     #[test]

@@ -17,9 +17,13 @@ use std::os::fd::{BorrowedFd, OwnedFd};
 #[cfg(target_os = "linux")]
 use std::os::fd::{AsRawFd, FromRawFd};
 
+#[cfg(target_os = "linux")]
+use crate::os::{Fault, attempt};
+
 /// A descriptor for a child that was not reaped yet, readable when the child has ended; `None` if the system has none, or none left.
 #[cfg(target_os = "linux")]
 pub(crate) fn process_descriptor(process: u32) -> Option<OwnedFd> {
+    attempt(Fault::Process).ok()?;
     // SAFETY: the call takes no pointers. The descriptor is closed on exec by itself.
     let fd = unsafe { libc::syscall(libc::SYS_pidfd_open, process, 0) };
     // SAFETY: a descriptor that is not negative was just made, and is nobody else's.

@@ -14,6 +14,8 @@ use std::fs::OpenOptions;
 use std::os::fd::{AsRawFd, BorrowedFd};
 use std::os::unix::fs::OpenOptionsExt;
 
+use crate::os::{Fault, attempt};
+
 /// Of a placeholder: where the system has it, reading and writing fail. Else a read that races with the close sees an end of the stream.
 #[cfg(target_os = "linux")]
 const NO_ACCESS: i32 = libc::O_PATH;
@@ -22,6 +24,9 @@ const NO_ACCESS: i32 = 0;
 
 /// Puts `/dev/null` in the place of what a descriptor stands for, which is closed with that; the number stays taken. `false` if that fails.
 pub(crate) fn replace_with_null(fd: BorrowedFd<'_>) -> bool {
+    if attempt(Fault::Open).is_err() {
+        return false;
+    }
     let Ok(null) = OpenOptions::new().read(true).custom_flags(NO_ACCESS).open("/dev/null") else { return false };
     loop {
         // SAFETY: both descriptors are open for the time of the call.
@@ -46,9 +51,6 @@ fn set_close_on_exec(fd: BorrowedFd<'_>) {
 pub(crate) fn is_shortage(errno: i32) -> bool {
     matches!(errno, libc::EMFILE | libc::ENFILE | libc::ENOBUFS | libc::ENOMEM)
 }
-
-/// The error number of a system that is out of descriptors.
-pub(crate) const SYSTEM_FULL: i32 = libc::ENFILE;
 
 /// Whether the error says that a connect goes on by itself.
 pub(crate) fn is_connecting(errno: i32) -> bool {

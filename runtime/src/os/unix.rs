@@ -25,6 +25,7 @@ use std::sync::OnceLock;
 use std::time::Instant;
 
 pub(crate) use super::parking::{futex_wait, futex_wake};
+use super::{Fault, attempt};
 
 /// Room for signal handlers above the system's minimum.
 const HANDLER_ROOM: usize = 16 << 10;
@@ -89,6 +90,7 @@ pub(crate) fn is_secure() -> bool {
 
 /// Maps `len` bytes of zeroed, private memory that costs nothing until it is touched; fails with an errno.
 pub(crate) fn reserve(len: usize) -> Result<NonNull<u8>, i32> {
+    attempt(Fault::Map)?;
     let protection = libc::PROT_READ | libc::PROT_WRITE;
     // SAFETY: a null hint without MAP_FIXED never replaces an existing mapping.
     let mapping = unsafe { libc::mmap(ptr::null_mut(), len, protection, libc::MAP_PRIVATE | libc::MAP_ANON, -1, 0) };
@@ -131,29 +133,28 @@ pub(crate) unsafe fn grow(ptr: NonNull<u8>, old: usize, new: usize) -> Result<No
 /// None; `unsafe` because it is so elsewhere.
 pub(crate) unsafe fn no_huge_pages(_ptr: NonNull<u8>, _len: usize) {}
 
-/// Tells the system that the contents of a range are not needed; they may stay or become zero.
+/// Tells the system that the contents of a range are not needed; they may stay or become zero. False if it refuses.
 ///
 /// # Safety
 ///
 /// - `ptr` and `len` describe whole pages obtained from [`reserve`].
 /// - Nobody needs their contents.
-unsafe fn discard(ptr: NonNull<u8>, len: usize) {
+unsafe fn discard(ptr: NonNull<u8>, len: usize) -> bool {
     // SAFETY: the caller owns the pages and gives up their contents.
-    unsafe { libc::madvise(ptr.as_ptr().cast::<c_void>(), len, libc::MADV_DONTNEED) };
+    attempt(Fault::Advise).is_ok()
+        && unsafe { libc::madvise(ptr.as_ptr().cast::<c_void>(), len, libc::MADV_DONTNEED) == 0 }
 }
 
-/// Tells the system that the contents of many ranges `(address, length)` are not needed.
+/// Tells the system that the contents of many ranges `(address, length)` are not needed; returns how many of them it refused.
 ///
 /// # Safety
 ///
 /// Each range satisfies the conditions of [`discard`].
-pub(crate) unsafe fn discard_many(ranges: &[(usize, usize)]) {
-    for &(address, len) in ranges {
-        if let Some(ptr) = NonNull::new(ptr::with_exposed_provenance_mut::<u8>(address)) {
-            // SAFETY: the caller vouches for each range.
-            unsafe { discard(ptr, len) };
-        }
-    }
+pub(crate) unsafe fn discard_many(ranges: &[(usize, usize)]) -> usize {
+    let pages =
+        ranges.iter().map(|&(address, len)| (NonNull::new(ptr::with_exposed_provenance_mut::<u8>(address)), len));
+    // SAFETY: the caller vouches for each range.
+    pages.filter(|&(ptr, len)| ptr.is_none_or(|ptr| unsafe { !discard(ptr, len) })).count()
 }
 
 /// Reports whether guard markers exist: never here (UX1).
@@ -177,6 +178,7 @@ pub(crate) unsafe fn guard_install_many(_ranges: &[(usize, usize)]) -> bool {
 /// - `ptr` and `len` describe whole pages obtained from [`reserve`].
 /// - Nobody accesses them.
 pub(crate) unsafe fn guard_protect(ptr: NonNull<u8>, len: usize) -> Result<(), i32> {
+    attempt(Fault::Protect)?;
     // SAFETY: the caller owns the pages and nobody accesses them.
     match unsafe { libc::mprotect(ptr.as_ptr().cast::<c_void>(), len, libc::PROT_NONE) } {
         0 => Ok(()),
@@ -201,6 +203,7 @@ pub(crate) fn spawn_thread(
     arg: *mut c_void,
     stack_size: usize,
 ) -> Result<(), i32> {
+    attempt(Fault::Thread)?;
     let mut attributes = MaybeUninit::<libc::pthread_attr_t>::uninit();
     // SAFETY: `pthread_attr_init` initialises the attributes it is given.
     match unsafe { libc::pthread_attr_init(attributes.as_mut_ptr()) } {
@@ -318,30 +321,35 @@ unsafe extern "C" fn run_exit_hook(value: *mut c_void) {
 }
 
 /// Gives the calling thread an alternate signal stack that lives as long as the process, unless it has one.
-pub(crate) fn install_signal_stack() {
+///
+/// # Errors
+///
+/// The error number when there is no memory for it.
+pub(crate) fn install_signal_stack() -> Result<(), i32> {
     let mut current = MaybeUninit::<libc::stack_t>::uninit();
     // SAFETY: a null new stack only queries; `current` is writable.
     if unsafe { libc::sigaltstack(ptr::null(), current.as_mut_ptr()) } != 0 {
-        return;
+        return Ok(());
     }
     // SAFETY: the query succeeded, so it has filled the structure.
     if unsafe { current.assume_init() }.ss_flags & libc::SS_DISABLE == 0 {
-        return;
+        return Ok(());
     }
     let page = page_size();
     let size = (libc::SIGSTKSZ + HANDLER_ROOM).next_multiple_of(page);
-    let Ok(low) = reserve(page + size) else { return };
+    let low = reserve(page + size)?;
     // SAFETY: the first page of the mapping above holds nothing.
-    if unsafe { guard_protect(low, page) }.is_err() {
+    if let Err(error) = unsafe { guard_protect(low, page) } {
         // SAFETY: the mapping above is not in use.
         unsafe { release(low, page + size) };
-        return;
+        return Err(error);
     }
     // SAFETY: the mapping is `page + size` bytes long.
     let stack = unsafe { low.add(page) };
     let stack = libc::stack_t { ss_sp: stack.as_ptr().cast::<c_void>(), ss_flags: 0, ss_size: size };
     // SAFETY: the stack is mapped, large enough, used by nobody else and never unmapped.
     unsafe { libc::sigaltstack(&raw const stack, ptr::null_mut()) };
+    Ok(())
 }
 
 /// Writes all of `bytes` to standard error, as far as it takes them.

@@ -142,18 +142,19 @@ unsafe fn discard(ptr: NonNull<u8>, len: usize) {
     unsafe { VirtualAlloc(ptr.as_ptr().cast::<c_void>(), len, MEM_RESET, PAGE_READWRITE) };
 }
 
-/// Tells the system that the contents of many ranges `(address, length)` are not needed.
+/// Tells the system that the contents of many ranges `(address, length)` are not needed; none is refused.
 ///
 /// # Safety
 ///
 /// Each range satisfies the conditions of [`discard`].
-pub(crate) unsafe fn discard_many(ranges: &[(usize, usize)]) {
+pub(crate) unsafe fn discard_many(ranges: &[(usize, usize)]) -> usize {
     for &(address, len) in ranges {
         if let Some(ptr) = NonNull::new(ptr::with_exposed_provenance_mut::<u8>(address)) {
             // SAFETY: the caller vouches for each range.
             unsafe { discard(ptr, len) };
         }
     }
+    0
 }
 
 /// Reports whether guard markers exist: never here (WN3).
@@ -296,7 +297,9 @@ impl Drop for ExitHook {
 }
 
 /// Does nothing: Windows raises exceptions on the faulting stack and keeps room for them.
-pub(crate) fn install_signal_stack() {}
+pub(crate) fn install_signal_stack() -> Result<(), i32> {
+    Ok(())
+}
 
 /// Writes all of `bytes` to standard error, as far as it takes them.
 pub(crate) fn write_stderr(bytes: &[u8]) {

@@ -56,6 +56,10 @@ pub(crate) fn seed(id: u32) -> u64 {
 #[cold]
 pub(crate) fn disturb(g0: &OnG0, mp: MPtr) -> Option<Found> {
     let pp = mp.p()?;
+    if !SCHED.main_started.load(Ordering::Relaxed) {
+        // Until then the main goroutine is alone, and belongs to the first thread.
+        return None;
+    }
     match mp.random_below(24) {
         0 => change_thread(g0, mp),
         1 => {

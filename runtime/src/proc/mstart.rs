@@ -11,6 +11,7 @@
 use core::ffi::c_void;
 use core::ptr::null_mut;
 use core::sync::atomic::Ordering;
+use core::time::Duration;
 
 use crate::base::lock::LockGuard;
 use crate::base::throw::{print_facts, throw};
@@ -18,12 +19,15 @@ use crate::base::tls;
 use crate::gmp::affinity;
 use crate::gmp::g::flag;
 use crate::gmp::sched::Shared;
-use crate::gmp::{M, MPtr, PPtr, SCHED};
+use crate::gmp::{M, MPtr, PPtr};
 use crate::os::{self, race};
 use crate::proc::{OnG0, chaos, execute, newproc, wake};
 
 /// Stack of a thread: the scheduler runs on it, and the symbolizing of backtraces.
 const THREAD_STACK: usize = (256 << 10) << race::MORE_STACK;
+/// How many times a thread is tried for when there are too many: Go's number, as are the pauses in between, of as many milliseconds as there were
+/// tries.
+const TRIES: u64 = 20;
 /// Timer slack of our threads, ns: short sleeps are to be short.
 const TIMER_SLACK: u64 = 1_000;
 
@@ -31,6 +35,7 @@ const TIMER_SLACK: u64 = 1_000;
 pub(crate) fn newm(mut shared: LockGuard<'_, Shared>, pp: Option<PPtr>, spinning: bool, job: Option<fn() -> !>) {
     let id = shared.next_mid;
     shared.next_mid += 1;
+    let have = shared.nm;
     if job.is_none() {
         shared.nm += 1;
         check_mcount(&shared);
@@ -40,8 +45,14 @@ pub(crate) fn newm(mut shared: LockGuard<'_, Shared>, pp: Option<PPtr>, spinning
     mp.nextp.set(pp);
     mp.spinning.store(spinning, Ordering::Relaxed);
     mp.start.set(job);
-    if let Err(errno) = os::spawn_thread(thread_main, mp.as_ptr().cast(), THREAD_STACK) {
-        no_thread(errno);
+    let mut tries = 0;
+    while let Err(errno) = os::spawn_thread(thread_main, mp.as_ptr().cast(), THREAD_STACK) {
+        tries += 1;
+        if errno != libc::EAGAIN || tries == TRIES {
+            no_thread(have, errno);
+        }
+        // Threads of others may end.
+        std::thread::sleep(Duration::from_millis(tries));
     }
 }
 
@@ -54,9 +65,8 @@ fn check_mcount(shared: &Shared) {
 }
 
 #[cold]
-fn no_thread(errno: i32) -> ! {
-    let have = SCHED.lock.lock().nm;
-    print_facts(format_args!("failed to create new OS thread (have {} already; errno={errno})", have - 1));
+fn no_thread(have: u32, errno: i32) -> ! {
+    print_facts(format_args!("failed to create new OS thread (have {have} already; errno={errno})"));
     if errno == libc::EAGAIN {
         print_facts(format_args!("may need to increase max user processes (ulimit -u)"));
     }
@@ -113,7 +123,10 @@ pub(crate) fn minit(mp: MPtr) {
     // Release: pairs with the Acquire in sysmon: whoever sees the descriptor sees the rest.
     mp.stat_fd.store(if mp.id < KEPT_STATS { os::open_thread_stat(os::thread_id()) } else { -1 }, Ordering::Release);
     os::set_timer_slack(TIMER_SLACK);
-    os::install_signal_stack();
+    if let Err(errno) = os::install_signal_stack() {
+        print_facts(format_args!("cannot make the signal stack of a thread (errno={errno})"));
+        throw("out of memory");
+    }
     affinity::record(mp);
     if mp.g0.get().is_none() {
         let g0 = newproc::gfget(None);

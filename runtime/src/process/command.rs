@@ -19,6 +19,7 @@ use std::process::{CommandArgs, CommandEnvs, ExitStatus, Output, Stdio};
 use std::time::Duration;
 
 use crate::context::{Context, ContextError};
+use crate::os;
 use crate::proc::park;
 use crate::process::Child;
 use crate::runtime::num_cpu;
@@ -227,7 +228,10 @@ impl Command {
             return Err(io::Error::new(kind, cause));
         }
         let permit = (!self.has_hook).then(|| PERMITS.acquire());
-        let child = park::in_syscall(|| self.std.spawn())?;
+        let child = park::in_syscall(|| {
+            os::attempt(os::Fault::Child).map_err(io::Error::from_raw_os_error)?;
+            self.std.spawn()
+        })?;
         drop(permit);
         Ok(Child::new(child, self.ctx.as_ref(), self.cancel_signal, self.wait_delay))
     }

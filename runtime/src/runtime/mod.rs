@@ -33,6 +33,7 @@ use crate::bgsweep;
 use crate::coro;
 use crate::gmp::g::flag;
 use crate::gmp::{GPtr, SCHED, WaitReason};
+use crate::os;
 use crate::proc::park::{check_goexit, note_place};
 use crate::proc::{boot, enter, enter_preemptible, gopark, newproc, park, timer, wire};
 use crate::sync::pool_sweep::sweep_pools;
@@ -286,6 +287,9 @@ pub struct MemStats {
     pub sweeps: u64,
     /// Bytes that sweeps have given back to the system.
     pub swept_bytes: u64,
+    /// Stacks and pages of goroutine objects that the system would not take back when a sweep gave them. Their memory stays; what is a stack is given
+    /// again by the next sweep.
+    pub refused: u64,
 }
 
 /// Reads the runtime's memory statistics.
@@ -300,7 +304,7 @@ pub fn mem_stats() -> MemStats {
     drop(enter());
     let stacks = coro::stats();
     let (objects, with_system) = timer::g_memory();
-    let (sweeps, swept_bytes) = bgsweep::totals();
+    let (sweeps, swept_bytes, refused) = bgsweep::totals();
     MemStats {
         goroutines: num_goroutine(),
         stack_reserved: stacks.bytes_reserved,
@@ -309,6 +313,7 @@ pub fn mem_stats() -> MemStats {
         goroutine_objects: objects - with_system,
         sweeps,
         swept_bytes,
+        refused,
     }
 }
 
@@ -328,4 +333,36 @@ pub fn free_os_memory() {
         bgsweep::sweep(0, 0, true);
     }
     bgsweep::trim_allocator();
+}
+
+/// How many calls to the system `GODEBUG=faults` has made fail so far.
+///
+/// In a program that is built with the feature `faults` of goruntime, for testing what happens when the system refuses something, the setting
+/// `GODEBUG=faults=SEED:ONE_IN_N:KINDS` lets one of N calls (of a hundred, without that part) fail at random with an error that the kernel has for it,
+/// many of them several times running. The kinds are some of
+///
+/// | kind | which calls | what the program sees |
+/// |---|---|---|
+/// | `mmap` | memory for stacks, guards and tables, and unmapping it | nothing, or a fatal error `out of stacks` or `out of memory` |
+/// | `madvise` | giving memory back, marking guards | nothing; [`MemStats::refused`] counts |
+/// | `thread` | starting threads | nothing, or after twenty tries the fatal error `newosproc` |
+/// | `epoll` | making the poller and its timer, watching sockets, waiting | errors of operations that would have to wait |
+/// | `fd` | pipes, children, accepting, descriptors of the runtime's own | errors of [`pipe`], [`Command::spawn`] and `accept` |
+///
+/// joined by `+`; without that part, all of them. An operation that has failed in this way has had no effect and may be tried again. Fatal errors print the
+/// error number and end the program with status 2. The seed, a number from 1 on, decides for each call that can fail which ones of its kind do: the first
+/// thread, the second one. What is not such a setting ends the program, and so does one in a program without the feature. What the program and its
+/// libraries ask the system for themselves does not fail.
+///
+/// [`pipe`]: crate::io::pipe
+/// [`Command::spawn`]: crate::process::Command::spawn
+///
+/// # Examples
+///
+/// ```
+/// // Nothing was asked for.
+/// assert_eq!(goruntime::runtime::injected_faults(), 0);
+/// ```
+pub fn injected_faults() -> u64 {
+    os::injected()
 }

@@ -21,6 +21,7 @@ use core::ptr::{self, NonNull};
 use core::sync::atomic::{AtomicU8, Ordering};
 
 use super::{errno, page_size};
+use crate::os::{Fault, attempt};
 
 /// `MADV_GUARD_INSTALL` of `asm-generic/mman-common.h`, Linux 6.13.
 const MADV_GUARD_INSTALL: i32 = 102;
@@ -50,6 +51,16 @@ impl Probe {
         }
     }
 
+    /// Records the answer unless there is one, and returns what holds: of an answer that others go by there is one only.
+    fn settle(&self, yes: bool) -> bool {
+        let answer = if yes { Self::YES } else { Self::NO };
+        // Relaxed: see `answer`.
+        match self.0.compare_exchange(Self::UNKNOWN, answer, Ordering::Relaxed, Ordering::Relaxed) {
+            Ok(_) => yes,
+            Err(first) => first == Self::YES,
+        }
+    }
+
     /// Records the answer and returns it.
     fn record(&self, yes: bool) -> bool {
         // Relaxed: see `answer`.
@@ -64,6 +75,7 @@ impl Probe {
 ///
 /// The errno of `mmap`; `ENOMEM` also when the number of mappings is at its limit.
 pub(crate) fn reserve(len: usize) -> Result<NonNull<u8>, i32> {
+    attempt(Fault::Map)?;
     let protection = libc::PROT_READ | libc::PROT_WRITE;
     let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE;
     // SAFETY: a null hint without MAP_FIXED never replaces an existing mapping.
@@ -81,6 +93,9 @@ pub(crate) fn reserve(len: usize) -> Result<NonNull<u8>, i32> {
 /// - `ptr` and `len` describe whole pages of mappings obtained from [`reserve`] or [`grow`].
 /// - Nothing refers to them any more.
 pub(crate) unsafe fn release(ptr: NonNull<u8>, len: usize) {
+    if attempt(Fault::Unmap).is_err() {
+        return;
+    }
     // SAFETY: the caller gives up whole pages of ours that nothing refers to. An error leaves them mapped, which
     // wastes address space and harms nobody.
     unsafe { libc::munmap(ptr.as_ptr().cast::<c_void>(), len) };
@@ -97,6 +112,7 @@ pub(crate) unsafe fn release(ptr: NonNull<u8>, len: usize) {
 /// - `ptr` and `old` describe one whole mapping obtained from [`reserve`] or [`grow`].
 /// - Nothing refers into it: on success it may have moved.
 pub(crate) unsafe fn grow(ptr: NonNull<u8>, old: usize, new: usize) -> Result<NonNull<u8>, i32> {
+    attempt(Fault::Map)?;
     // SAFETY: the caller owns the whole mapping and has no references into it; MAYMOVE never hits other mappings.
     let mapping = unsafe { libc::mremap(ptr.as_ptr().cast::<c_void>(), old, new, libc::MREMAP_MAYMOVE) };
     if mapping == libc::MAP_FAILED {
@@ -111,6 +127,7 @@ pub(crate) unsafe fn grow(ptr: NonNull<u8>, old: usize, new: usize) -> Result<No
 ///
 /// The range consists of whole pages of ours, and the caller has the right to what the advice does to them.
 unsafe fn advise(ptr: NonNull<u8>, len: usize, advice: i32) -> Result<(), i32> {
+    attempt(Fault::Advise)?;
     // SAFETY: the caller owns the pages and wants the effect of `advice` on them.
     match unsafe { libc::madvise(ptr.as_ptr().cast::<c_void>(), len, advice) } {
         0 => Ok(()),
@@ -140,20 +157,20 @@ unsafe fn discard(ptr: NonNull<u8>, len: usize) {
     let _ = unsafe { advise(ptr, len, libc::MADV_DONTNEED) };
 }
 
-/// Gives the memory of many ranges `(address, length)` back, in few system calls where the kernel allows it.
+/// Gives the memory of many ranges `(address, length)` back, in few system calls where the kernel allows it; returns how many of them it refused.
 ///
 /// # Safety
 ///
 /// Each range satisfies the conditions of [`discard`].
-pub(crate) unsafe fn discard_many(ranges: &[(usize, usize)]) {
+pub(crate) unsafe fn discard_many(ranges: &[(usize, usize)]) -> usize {
     // SAFETY: the caller vouches for each range as for `discard`.
-    unsafe { advise_many(ranges, libc::MADV_DONTNEED) };
+    unsafe { advise_many(ranges, libc::MADV_DONTNEED) }
 }
 
 /// Reports whether guard markers exist here; asked of the kernel once.
 pub(crate) fn guard_pages_supported() -> bool {
     static GUARDS: Probe = Probe::new();
-    GUARDS.answer().unwrap_or_else(|| GUARDS.record(probe_guards()))
+    GUARDS.answer().unwrap_or_else(|| GUARDS.settle(probe_guards()))
 }
 
 /// Installs a guard on a page of its own and sees whether the kernel refuses to write there (ME3).
@@ -193,7 +210,7 @@ unsafe fn guard_install(ptr: NonNull<u8>, len: usize) -> bool {
 /// - Nobody needs their contents.
 pub(crate) unsafe fn guard_install_many(ranges: &[(usize, usize)]) -> bool {
     // SAFETY: the caller vouches for each range as for `guard_install`.
-    unsafe { advise_many(ranges, MADV_GUARD_INSTALL) }
+    unsafe { advise_many(ranges, MADV_GUARD_INSTALL) == 0 }
 }
 
 /// Makes every access to the range fault by taking its protection away; splits the mapping.
@@ -207,6 +224,7 @@ pub(crate) unsafe fn guard_install_many(ranges: &[(usize, usize)]) -> bool {
 /// - `ptr` and `len` describe whole pages obtained from [`reserve`].
 /// - Nobody accesses them.
 pub(crate) unsafe fn guard_protect(ptr: NonNull<u8>, len: usize) -> Result<(), i32> {
+    attempt(Fault::Protect)?;
     // SAFETY: the caller owns the pages and nobody accesses them.
     match unsafe { libc::mprotect(ptr.as_ptr().cast::<c_void>(), len, libc::PROT_NONE) } {
         0 => Ok(()),
@@ -223,14 +241,14 @@ pub(crate) fn trim_allocator() {
     };
 }
 
-/// Gives one advice about many ranges; `false` if one was refused, after the others were advised.
+/// Gives one advice about many ranges; returns how many of them were refused.
 ///
 /// # Safety
 ///
 /// As for [`advise`], for each range.
-unsafe fn advise_many(ranges: &[(usize, usize)], advice: i32) -> bool {
+unsafe fn advise_many(ranges: &[(usize, usize)], advice: i32) -> usize {
     static VECTORED: Probe = Probe::new();
-    let mut all = true;
+    let mut refused = 0;
     for batch in ranges.chunks(BATCH) {
         let mut rest = batch;
         if batch.len() > 1 && VECTORED.answer() != Some(false) {
@@ -249,10 +267,11 @@ unsafe fn advise_many(ranges: &[(usize, usize)], advice: i32) -> bool {
         for &(address, len) in rest {
             let ptr = ptr::with_exposed_provenance_mut::<u8>(address);
             // SAFETY: the caller vouches for each range.
-            all &= NonNull::new(ptr).is_some_and(|ptr| unsafe { advise(ptr, len, advice) }.is_ok());
+            let advised = NonNull::new(ptr).is_some_and(|ptr| unsafe { advise(ptr, len, advice) }.is_ok());
+            refused += usize::from(!advised);
         }
     }
-    all
+    refused
 }
 
 /// Advises up to [`BATCH`] ranges in one call and returns how many of them are done.
@@ -261,6 +280,7 @@ unsafe fn advise_many(ranges: &[(usize, usize)], advice: i32) -> bool {
 ///
 /// As for [`advise`], for each range.
 unsafe fn advise_vector(ranges: &[(usize, usize)], advice: i32) -> Result<usize, i32> {
+    attempt(Fault::Advise)?;
     let empty = libc::iovec { iov_base: ptr::null_mut(), iov_len: 0 };
     let mut vector = [empty; BATCH];
     for (entry, &(address, len)) in vector.iter_mut().zip(ranges) {
@@ -354,7 +374,7 @@ mod tests {
             .map(|index| (page_at(ptr, index).as_ptr().expose_provenance(), page_size()))
             .collect();
         // SAFETY: the pages belong to the test.
-        unsafe { discard_many(&ranges) };
+        assert_eq!(unsafe { discard_many(&ranges) }, 0);
         for (index, page) in bytes(ptr, len).chunks(page_size()).enumerate() {
             assert!(page.iter().all(|&byte| usize::from(byte) == index % 2), "page {index}");
         }
@@ -385,7 +405,7 @@ mod tests {
         let mut ranges = second_and_last(ptr).to_vec();
         ranges.insert(1, (page_at(ptr, 1).addr().get() + 1, page_size()));
         // SAFETY: the aligned pages belong to the test; the kernel refuses the unaligned one.
-        assert!(!unsafe { advise_many(&ranges, libc::MADV_DONTNEED) });
+        assert_eq!(unsafe { advise_many(&ranges, libc::MADV_DONTNEED) }, 1);
         assert_eq!([0, 1, 2, 3].map(|index| bytes(ptr, len)[index * page_size()]), [1, 0, 1, 0]);
         // SAFETY: the whole mapping, not used again.
         unsafe { release(ptr, len) };

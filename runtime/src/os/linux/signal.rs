@@ -25,34 +25,37 @@ const AT_MINSIGSTKSZ: libc::c_ulong = 51;
 /// Room for the handlers themselves: a crash report formats numbers and walks tables.
 const HANDLER_ROOM: usize = 16 << 10;
 
-/// Gives the calling thread an alternate signal stack, unless it has one.
+/// Gives the calling thread an alternate signal stack, unless it has one. A sandbox that forbids them goes without.
 ///
-/// Without memory for it the thread goes on without one: an overflow is then a plain SIGSEGV.
-pub(crate) fn install_signal_stack() {
+/// # Errors
+///
+/// The error number when there is no memory for it: an overflow would be a plain SIGSEGV, which says nothing.
+pub(crate) fn install_signal_stack() -> Result<(), i32> {
     let mut current = MaybeUninit::<libc::stack_t>::uninit();
     // SAFETY: a null new stack only queries; `current` is writable.
     if unsafe { libc::sigaltstack(ptr::null(), current.as_mut_ptr()) } != 0 {
-        return;
+        return Ok(());
     }
     // SAFETY: the query succeeded, so it has filled the structure.
     let is_set = unsafe { current.assume_init() }.ss_flags & libc::SS_DISABLE == 0;
     if is_set {
-        return;
+        return Ok(());
     }
     let page = page_size();
     let size = signal_stack_size().next_multiple_of(page);
-    let Ok(low) = reserve(page + size) else { return };
+    let low = reserve(page + size)?;
     // SAFETY: the first page of the mapping above holds nothing.
-    if unsafe { guard_protect(low, page) }.is_err() {
+    if let Err(error) = unsafe { guard_protect(low, page) } {
         // SAFETY: the mapping above is not in use.
         unsafe { release(low, page + size) };
-        return;
+        return Err(error);
     }
     // SAFETY: the mapping is `page + size` bytes long.
     let stack = unsafe { low.add(page) };
     let stack = libc::stack_t { ss_sp: stack.as_ptr().cast::<c_void>(), ss_flags: 0, ss_size: size };
     // SAFETY: the stack is mapped, at least the kernel's minimum, used by nobody else and never unmapped (SS2).
     unsafe { libc::sigaltstack(&raw const stack, ptr::null_mut()) };
+    Ok(())
 }
 
 /// Returns the size of an alternate stack on this machine.
@@ -86,9 +89,9 @@ mod tests {
         // SAFETY: the test passes a boxed sender, once.
         let tell = unsafe { Box::from_raw(arg.cast::<Sender<States>>()) };
         let before = current();
-        install_signal_stack();
+        install_signal_stack().expect("memory for a test");
         let once = current();
-        install_signal_stack();
+        install_signal_stack().expect("there is one");
         tell.send([before, once, current()]).expect("the test listens");
         ptr::null_mut()
     }

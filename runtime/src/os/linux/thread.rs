@@ -21,6 +21,7 @@ use std::io::Write as _;
 use std::sync::OnceLock;
 
 use super::{errno, page_size, read_clock};
+use crate::os::{Fault, attempt};
 
 /// Starts a detached thread that calls `entry(arg)`; it inherits the creator's signal mask.
 ///
@@ -35,6 +36,7 @@ pub(crate) fn spawn_thread(
     arg: *mut c_void,
     stack_size: usize,
 ) -> Result<(), i32> {
+    attempt(Fault::Thread)?;
     let mut attributes = MaybeUninit::<libc::pthread_attr_t>::uninit();
     // SAFETY: `pthread_attr_init` initialises the attributes it is given.
     match unsafe { libc::pthread_attr_init(attributes.as_mut_ptr()) } {
@@ -114,6 +116,9 @@ pub(crate) fn thread_cpu_time(clock: i32) -> Option<i64> {
 
 /// Opens a thread's `stat` file for [`thread_is_on_cpu`]; -1 if that is impossible.
 pub(crate) fn open_thread_stat(thread: u32) -> i32 {
+    if attempt(Fault::Open).is_err() {
+        return -1;
+    }
     let mut path = [0_u8; 40];
     let mut rest: &mut [u8] = &mut path;
     // The longest number leaves room for the zero at the end.

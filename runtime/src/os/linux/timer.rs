@@ -15,9 +15,11 @@ use core::ptr;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 
 use super::timespec;
+use crate::os::{Fault, attempt};
 
 /// Makes a timer that is readable after its time has come; `None` if the system refuses.
 pub(crate) fn timer_descriptor() -> Option<OwnedFd> {
+    attempt(Fault::Timer).ok()?;
     // SAFETY: the call takes no pointers.
     let fd = unsafe { libc::timerfd_create(libc::CLOCK_MONOTONIC, libc::TFD_NONBLOCK | libc::TFD_CLOEXEC) };
     // SAFETY: a descriptor that is not negative was just made, and is nobody else's.
@@ -26,6 +28,9 @@ pub(crate) fn timer_descriptor() -> Option<OwnedFd> {
 
 /// Sets it to a time on the clock of `nanotime`, instead of the one before; `false` if that fails.
 pub(crate) fn set_timer_descriptor(timer: &OwnedFd, when: i64) -> bool {
+    if attempt(Fault::Timer).is_err() {
+        return false;
+    }
     let setting = libc::itimerspec { it_interval: timespec(0), it_value: timespec(when.max(1)) };
     // SAFETY: `setting` is a live itimerspec, and null asks for no old value.
     unsafe {
