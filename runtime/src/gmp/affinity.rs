@@ -40,8 +40,9 @@ const MOST_STACK: usize = 256 << 10;
 const MOST_STORAGE: usize = 4 << 10;
 /// Handles that are compared; a storage that has more in it is full of something else.
 const MOST_HANDLES: usize = 32;
-/// No pointer is below, and none of a program above.
-const ADDRESSES: Range<usize> = 1 << 16..1 << 47;
+/// No pointer is below, and none of a program above: x86-64 has 47 bits for it. aarch64 has 48, and puts programs, their heaps and what is mapped into
+/// the upper half.
+const ADDRESSES: Range<usize> = 1 << 16..1 << 48;
 
 /// Why a goroutine is to stay on its thread.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -8,6 +8,8 @@
 //! cargo test --manifest-path tests/hazards/Cargo.toml --profile lto
 //! ```
 //!
+//! `HAZARDS` names another command than the binary that was built with the tests: under an emulator, which starts no program by itself.
+//!
 //! *Invariants*
 //! - T1. A program has been moved, or kept from it, often enough when it says that nothing was wrong.
 //!
@@ -34,10 +36,16 @@ enum Build {
     Lto,
 }
 
-const PROGRAM: &str = env!("CARGO_BIN_EXE_hazards");
+/// The command that runs the programs; its last word is their path.
+fn program() -> Vec<String> {
+    let words = std::env::var("HAZARDS").unwrap_or_else(|_| env!("CARGO_BIN_EXE_hazards").to_owned());
+    words.split(' ').map(str::to_owned).collect()
+}
 
 fn build() -> Build {
-    let profile = Path::new(PROGRAM).parent().and_then(Path::file_name).and_then(|name| name.to_str());
+    let program = program();
+    let path = program.last().expect("a command has words");
+    let profile = Path::new(path).parent().and_then(Path::file_name).and_then(|name| name.to_str());
     match profile.expect("a program is in the directory of its profile") {
         "debug" => Build::Debug,
         "release" => Build::Release,
@@ -58,8 +66,9 @@ struct Said {
 
 /// Runs a program that ends well; None if it did not, which only happens where there is no guard.
 fn try_run(name: &str, settings: &[(&str, &str)]) -> Option<Said> {
-    let mut command = Command::new(PROGRAM);
-    command.arg(name).env_remove("GOTRACEBACK").envs([("GOMAXPROCS", "4"), ("RUST_BACKTRACE", "0")]);
+    let program = program();
+    let mut command = Command::new(&program[0]);
+    command.args(&program[1..]).arg(name).env_remove("GOTRACEBACK").envs([("GOMAXPROCS", "4"), ("RUST_BACKTRACE", "0")]);
     let output = command.envs(settings.iter().copied()).stdin(Stdio::null()).output().expect("the program starts");
     let (stdout, stderr) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     if !output.status.success() {

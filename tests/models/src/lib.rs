@@ -22,9 +22,27 @@
 #[path = "../../../runtime/src/base"]
 #[allow(dead_code, reason = "a model uses a part of each file")]
 mod base {
+    #[path = "../../../tests/models/src/lock.rs"]
+    pub(crate) mod lock;
     pub(crate) mod note;
+    #[path = "lock.rs"]
+    pub(crate) mod raw_lock;
     #[path = "../../../tests/models/src/shim.rs"]
     pub(crate) mod shim;
+
+    /// What the runtime maps is a vector here.
+    pub(crate) mod mapvec {
+        pub(crate) type MapVec<T> = Vec<T>;
+    }
+
+    /// What ends the process ends the model.
+    pub(crate) mod throw {
+        pub(crate) fn throw(what: &str) -> ! {
+            panic!("{what}")
+        }
+
+        pub(crate) use throw as fatal;
+    }
 }
 
 #[path = "../../../runtime/src/gmp"]
@@ -38,33 +56,53 @@ mod gmp {
     pub(crate) mod runq;
     pub(crate) mod status;
 
-    pub(crate) use crate::select_world::GPtr;
+    pub(crate) mod timers;
+
+    pub(crate) use crate::goroutines::{GPtr, SCHED, m};
     pub(crate) use reason::WaitReason;
 
-    pub(crate) mod timers {
-        pub(crate) use crate::select_world::Timer;
+    pub(crate) mod g {
+        use crate::goroutines::GPtr;
+
+        pub(crate) type ParkCommit = fn(GPtr, *mut ()) -> bool;
     }
 }
 
 #[path = "../../../runtime/src/sync"]
-#[allow(dead_code, reason = "a model uses a part of each file")]
+#[allow(dead_code, unreachable_pub, reason = "a model uses a part of each file, and here nothing is public")]
 mod sync {
+    pub(crate) mod cancel;
+    pub(crate) mod once;
     pub(crate) mod permits;
+    pub(crate) mod queue;
+    mod raw_mutex;
     pub(crate) mod rw_word;
+    mod sema;
+    pub(crate) mod semaphore;
     pub(crate) mod spin;
     pub(crate) mod sudog;
+    pub(crate) mod wait_group;
+
+    #[path = "../../../tests/models/src/locks_model.rs"]
+    mod locks_model;
+    #[path = "../../../tests/models/src/mutex_model.rs"]
+    mod mutex_model;
 }
 
-/// What a select stands on, made of [`select_world`]; `search` itself is the runtime's.
+/// What blocking primitives stand on, made of [`goroutines`].
 mod proc {
-    pub(crate) use crate::select_world::{Entered, gopark, goready};
+    pub(crate) use crate::goroutines::{Entered, enter, enter_preemptible, gopark, goready};
+
+    pub(crate) mod boot {
+        pub(crate) use crate::goroutines::ncpu;
+    }
 
     pub(crate) mod park {
-        pub(crate) use crate::select_world::note_place;
+        pub(crate) use crate::goroutines::{check_goexit, is_goexit_unwinding, note_place};
     }
 
     pub(crate) mod timer {
-        pub(crate) use crate::select_world::{arm_on_g0, goroutine_of};
+        pub(crate) use crate::goroutines::{arm_on_g0, goroutine_of};
     }
 }
 
@@ -106,6 +144,8 @@ mod sigqueue;
 
 mod cancel_model;
 mod claim_model;
+mod goroutines;
+mod lock_model;
 mod netpoll_model;
 mod note_model;
 mod os;
@@ -117,6 +157,7 @@ mod select_model;
 mod select_world;
 mod signal_model;
 mod task_model;
+mod timer_model;
 
 /// Runs `scenario` in all interleavings with at most two preemptions, or as many as `LOOM_MAX_PREEMPTIONS` says.
 fn explore(scenario: impl Fn() + Send + Sync + 'static) {

@@ -20,12 +20,53 @@ pub(crate) use loom::hint::spin_loop as hint_spin;
 pub(crate) fn backoff(_rounds: &mut u32) {
     loom::hint::spin_loop();
 }
-pub(crate) use loom::sync::atomic::{Ordering, fence};
+pub(crate) use loom::sync::atomic::Ordering;
 
+use std::collections::BTreeSet;
 use std::fmt;
-use std::sync::OnceLock;
+use std::panic::Location;
+use std::sync::{Mutex, OnceLock};
 
 use loom::sync::atomic;
+
+/// `MODELS_WEAKEN=FILE:LINE:COLUMN=ORDERING`: the access at that place has that ordering. A `/` behind the column means the second ordering of an access
+/// that has two. `MODELS_SITES` prints the places of accesses whose ordering is not Relaxed.
+fn in_force(written: Ordering, at: &Location<'_>, which: &str) -> Ordering {
+    static WEAKENED: OnceLock<Option<(String, Ordering)>> = OnceLock::new();
+    static SITES: OnceLock<Option<Mutex<BTreeSet<String>>>> = OnceLock::new();
+    let place = || {
+        let file = at.file().rsplit('/').next().expect("a path has a last part");
+        format!("{file}:{}:{}{which}", at.line(), at.column())
+    };
+    let sites = SITES.get_or_init(|| std::env::var_os("MODELS_SITES").map(|_| Mutex::new(BTreeSet::new())));
+    if let Some(sites) = sites
+        && written != Ordering::Relaxed
+        && sites.lock().unwrap().insert(place())
+    {
+        eprintln!("site {} {written:?}", place());
+    }
+    match WEAKENED.get_or_init(weakened) {
+        Some((wanted, order)) if *wanted == place() => *order,
+        _ => written,
+    }
+}
+
+fn weakened() -> Option<(String, Ordering)> {
+    let text = std::env::var("MODELS_WEAKEN").ok()?;
+    let (place, order) = text.split_once('=').expect("PLACE=ORDERING");
+    let orders = [Ordering::Relaxed, Ordering::Acquire, Ordering::Release, Ordering::AcqRel];
+    let order = orders.into_iter().find(|known| format!("{known:?}") == order).expect("an ordering below SeqCst");
+    Some((place.to_owned(), order))
+}
+
+/// A fence; weakened to Relaxed there is none.
+#[track_caller]
+pub(crate) fn fence(order: Ordering) {
+    let order = in_force(order, Location::caller(), "");
+    if order != Ordering::Relaxed {
+        atomic::fence(order);
+    }
+}
 
 /// A ring that four puts can fill.
 pub(crate) const RUNQ_SIZE: usize = 4;
@@ -65,38 +106,54 @@ macro_rules! number {
                 self.word.get_or_init(|| Word::new(atomic::$name::new(self.initial))).take_turn()
             }
 
+            /// For an owner, to whom nothing is atomic.
+            pub(crate) fn get_mut(&mut self) -> &mut $number {
+                self.initial = self.load(Ordering::Relaxed);
+                self.word = OnceLock::new();
+                &mut self.initial
+            }
+
+            #[track_caller]
             pub(crate) fn load(&self, order: Ordering) -> $number {
-                self.word().load(order)
+                self.word().load(in_force(order, Location::caller(), ""))
             }
 
+            #[track_caller]
             pub(crate) fn store(&self, value: $number, order: Ordering) {
-                self.word().store(value, order);
+                self.word().store(value, in_force(order, Location::caller(), ""));
             }
 
+            #[track_caller]
             pub(crate) fn swap(&self, value: $number, order: Ordering) -> $number {
-                self.word().swap(value, order)
+                self.word().swap(value, in_force(order, Location::caller(), ""))
             }
 
+            #[track_caller]
             pub(crate) fn fetch_add(&self, value: $number, order: Ordering) -> $number {
-                self.word().fetch_add(value, order)
+                self.word().fetch_add(value, in_force(order, Location::caller(), ""))
             }
 
+            #[track_caller]
             pub(crate) fn fetch_sub(&self, value: $number, order: Ordering) -> $number {
-                self.word().fetch_sub(value, order)
+                self.word().fetch_sub(value, in_force(order, Location::caller(), ""))
             }
 
+            #[track_caller]
             pub(crate) fn fetch_or(&self, bits: $number, order: Ordering) -> $number {
-                self.word().fetch_or(bits, order)
+                self.word().fetch_or(bits, in_force(order, Location::caller(), ""))
             }
 
+            #[track_caller]
             pub(crate) fn fetch_and(&self, bits: $number, order: Ordering) -> $number {
-                self.word().fetch_and(bits, order)
+                self.word().fetch_and(bits, in_force(order, Location::caller(), ""))
             }
 
+            #[track_caller]
             pub(crate) fn fetch_xor(&self, bits: $number, order: Ordering) -> $number {
-                self.word().fetch_xor(bits, order)
+                self.word().fetch_xor(bits, in_force(order, Location::caller(), ""))
             }
 
+            #[track_caller]
             pub(crate) fn compare_exchange(
                 &self,
                 from: $number,
@@ -104,9 +161,11 @@ macro_rules! number {
                 won: Ordering,
                 lost: Ordering,
             ) -> Result<$number, $number> {
-                self.word().compare_exchange(from, to, won, lost)
+                let at = Location::caller();
+                self.word().compare_exchange(from, to, in_force(won, at, ""), in_force(lost, at, "/"))
             }
 
+            #[track_caller]
             pub(crate) fn compare_exchange_weak(
                 &self,
                 from: $number,
@@ -114,7 +173,34 @@ macro_rules! number {
                 won: Ordering,
                 lost: Ordering,
             ) -> Result<$number, $number> {
-                self.word().compare_exchange_weak(from, to, won, lost)
+                let at = Location::caller();
+                self.word().compare_exchange_weak(from, to, in_force(won, at, ""), in_force(lost, at, "/"))
+            }
+
+            /// As core's: each round is an access of its own.
+            #[track_caller]
+            pub(crate) fn fetch_update(
+                &self,
+                set: Ordering,
+                fetch: Ordering,
+                mut change: impl FnMut($number) -> Option<$number>,
+            ) -> Result<$number, $number> {
+                let at = Location::caller();
+                let (set, fetch) = (in_force(set, at, ""), in_force(fetch, at, "/"));
+                let mut seen = self.word().load(fetch);
+                while let Some(wanted) = change(seen) {
+                    match self.word().compare_exchange_weak(seen, wanted, set, fetch) {
+                        Ok(before) => return Ok(before),
+                        Err(now) => seen = now,
+                    }
+                }
+                Err(seen)
+            }
+        }
+
+        impl Default for $name {
+            fn default() -> $name {
+                $name::new(0)
             }
         }
 
@@ -136,26 +222,77 @@ number! {
     AtomicUsize, usize
 }
 
-/// `AtomicPtr`.
-pub(crate) struct AtomicPtr<T>(Word<atomic::AtomicPtr<T>>);
+number! {
+    /// `AtomicU64`.
+    AtomicU64, u64
+}
+
+number! {
+    /// `AtomicI64`.
+    AtomicI64, i64
+}
+
+/// `AtomicBool`, over a number.
+#[derive(Debug)]
+pub(crate) struct AtomicBool(AtomicU32);
+
+impl AtomicBool {
+    pub(crate) const fn new(initial: bool) -> AtomicBool {
+        AtomicBool(AtomicU32::new(initial as u32))
+    }
+
+    #[track_caller]
+    pub(crate) fn load(&self, order: Ordering) -> bool {
+        self.0.load(order) != 0
+    }
+
+    #[track_caller]
+    pub(crate) fn store(&self, value: bool, order: Ordering) {
+        self.0.store(value.into(), order);
+    }
+
+    #[track_caller]
+    pub(crate) fn swap(&self, value: bool, order: Ordering) -> bool {
+        self.0.swap(value.into(), order) != 0
+    }
+}
+
+/// `AtomicPtr` with a `const` constructor (H1).
+pub(crate) struct AtomicPtr<T> {
+    initial: *mut T,
+    word: OnceLock<Word<atomic::AtomicPtr<T>>>,
+}
+
+// SAFETY: the pointer is only handed out, as the real one does.
+unsafe impl<T> Send for AtomicPtr<T> {}
+// SAFETY: as for Send; the first use is ordered by the cell.
+unsafe impl<T> Sync for AtomicPtr<T> {}
 
 impl<T> AtomicPtr<T> {
-    pub(crate) fn new(initial: *mut T) -> AtomicPtr<T> {
-        AtomicPtr(Word::new(atomic::AtomicPtr::new(initial)))
+    pub(crate) const fn new(initial: *mut T) -> AtomicPtr<T> {
+        AtomicPtr { initial, word: OnceLock::new() }
     }
 
+    fn word(&self) -> &atomic::AtomicPtr<T> {
+        self.word.get_or_init(|| Word::new(atomic::AtomicPtr::new(self.initial))).take_turn()
+    }
+
+    #[track_caller]
     pub(crate) fn load(&self, order: Ordering) -> *mut T {
-        self.0.take_turn().load(order)
+        self.word().load(in_force(order, Location::caller(), ""))
     }
 
+    #[track_caller]
     pub(crate) fn store(&self, value: *mut T, order: Ordering) {
-        self.0.take_turn().store(value, order);
+        self.word().store(value, in_force(order, Location::caller(), ""));
     }
 
+    #[track_caller]
     pub(crate) fn swap(&self, value: *mut T, order: Ordering) -> *mut T {
-        self.0.take_turn().swap(value, order)
+        self.word().swap(value, in_force(order, Location::caller(), ""))
     }
 
+    #[track_caller]
     pub(crate) fn compare_exchange(
         &self,
         from: *mut T,
@@ -163,7 +300,14 @@ impl<T> AtomicPtr<T> {
         won: Ordering,
         lost: Ordering,
     ) -> Result<*mut T, *mut T> {
-        self.0.take_turn().compare_exchange(from, to, won, lost)
+        let at = Location::caller();
+        self.word().compare_exchange(from, to, in_force(won, at, ""), in_force(lost, at, "/"))
+    }
+}
+
+impl<T> Default for AtomicPtr<T> {
+    fn default() -> AtomicPtr<T> {
+        AtomicPtr::new(std::ptr::null_mut())
     }
 }
 
