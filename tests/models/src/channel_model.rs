@@ -19,7 +19,7 @@ use loom::cell::UnsafeCell;
 use loom::sync::Arc;
 use loom::thread;
 
-use super::half::pair;
+use super::half::{Half, pair};
 use super::hchan::Hchan;
 use super::patience::Patience;
 use super::promise::Right;
@@ -27,6 +27,7 @@ use super::select::operation::Operation;
 use super::select::search::{Case, Mode, Outcome, Scratch, Search};
 use super::transfer::{Missed, Unsent};
 use super::{Receiver, Sender};
+use crate::base::shim::{AtomicBool, AtomicUsize, Ordering};
 use crate::explore_up_to;
 use crate::goroutines::{LIMIT, acquaint, pass};
 use crate::proc::enter;
@@ -95,6 +96,23 @@ fn acquaint_with<T>(chan: &Hchan<T>) {
     assert!(chan.looks_empty() && chan.recvq.is_empty());
     let _inside = enter();
     assert!(!chan.lock().is_between());
+}
+
+/// What a handle points to.
+#[repr(C)]
+struct Shared<T> {
+    chan: Hchan<T>,
+    counts: [AtomicUsize; 2],
+    is_half: AtomicBool,
+}
+
+/// The same for those that only the ends of the sides look at.
+fn acquaint_with_end<T, const SENDER: bool>(half: &Half<T, SENDER>) {
+    let shared = std::ptr::from_ref::<Hchan<T>>(half).cast::<Shared<T>>();
+    // SAFETY: the channel is the first field of what the handle points to, which is laid out like this.
+    let shared = unsafe { &*shared };
+    assert!(shared.counts.iter().all(|count| count.load(Ordering::Relaxed) == 1));
+    assert!(!shared.is_half.load(Ordering::Relaxed));
 }
 
 impl World {
@@ -370,6 +388,7 @@ fn the_second_side_frees_the_channel_and_what_is_in_it() {
         let (sent, dropped) = (Arc::new(deeds()), Arc::new(deeds()));
         let (sender, receiver) = pair(Hchan::<Value>::bounded(1));
         acquaint_with(&sender);
+        acquaint_with_end(&receiver);
         let value = Value { place: 0, deeds: Arc::clone(&sent), dropped: Arc::clone(&dropped) };
         let (deeds, twin) = (Arc::clone(&sent), sender.clone());
         let one = thread::spawn(move || {

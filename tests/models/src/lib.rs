@@ -51,6 +51,7 @@ mod gmp {
     #[path = "../../../tests/models/src/barrier.rs"]
     pub(crate) mod barrier;
     pub(crate) mod claim;
+    pub(crate) mod join_word;
     pub(crate) mod permit;
     mod reason;
     pub(crate) mod runq;
@@ -145,6 +146,7 @@ mod sigqueue;
 mod cancel_model;
 mod claim_model;
 mod goroutines;
+mod join_model;
 mod lock_model;
 mod netpoll_model;
 mod note_model;
