@@ -1,10 +1,11 @@
 //! Models of goruntime's lock-free protocols: the runtime's own files, compiled against loom's atomics.
 //!
-//! *What.* `#[path]` takes the run queue, the claim protocol, the status word, the note, the words of the reader-writer lock, the
-//! semaphore, the permit, the poller and signals, the lock and the waiters of channels, and the body of the select from `runtime/src` as they are. What
-//! they stand on is replaced: `base::shim` by loom's types with a ring of four slots, `gmp::barrier` by two `SeqCst` fences, the
-//! futex of `os` by a table under a lock. Each test is one scenario; loom runs all its interleavings up to two preemptions.
-//! `LOOM_MAX_PREEMPTIONS=3 cargo test --release -p goruntime-models` looks deeper (half a minute).
+//! *What.* `#[path]` takes the files of the protocols from `runtime/src` as they are: the run queue, claim, status word, note, futex lock, timers, the words of permits, joins,
+//! the poller and signals, locks, `Once`, `WaitGroup` and `Semaphore` with their queues, and the body of the select. What they stand on is replaced: `base::shim` by
+//! loom's types with a ring of four slots, `gmp::barrier` by two `SeqCst` fences, the futex of `os` by a table under a lock, goroutines by threads (`goroutines`).
+//! `tests/channels.rs` and `tests/scheduler.rs` are the same for channels and for threads that sleep. Each test is one scenario; loom runs all its interleavings up to
+//! two preemptions, or one, as each says. `LOOM_MAX_PREEMPTIONS=3 cargo test --release -p goruntime-models` looks deeper; `scripts/orderings.sh` weakens each ordering in turn
+//! and says which model fails (see `README.md` here).
 //!
 //! *Why here.* Loom's types may not leak into the runtime, and its tests need `pub(crate)` items: so a package of its own.
 //!
