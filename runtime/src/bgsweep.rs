@@ -20,9 +20,10 @@ use crate::base::env::DEBUG;
 use crate::base::throw::print;
 use crate::coro;
 use crate::gmp::g::{SLOT_WORDS, flag};
+use crate::gmp::join_word::NO_HANDLE;
 use crate::gmp::{G, GPtr, SCHED, WaitReason, gslab};
 use crate::os;
-use crate::proc::newproc::{NO_HANDLE, Spec, newproc};
+use crate::proc::newproc::{Spec, newproc};
 use crate::proc::{Entered, boot, enter, gopark, goready, timer};
 use crate::sysmon;
 

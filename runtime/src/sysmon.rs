@@ -191,19 +191,16 @@ fn round(rounds: &mut Rounds) -> bool {
 
 /// While every P is idle there is nothing to watch: sleeps until an M takes a P, or for what is due by the clock.
 fn deep_sleep(rounds: &mut Rounds) {
-    // SeqCst: pairs with `pidle_get` and `sysmon_waits`: either sysmon sees the P taken or the taker sees it sleep.
-    let all_idle = || SCHED.npidle.load(Ordering::SeqCst) == SCHED.procs.load(Ordering::Relaxed);
-    if rounds.quiet <= QUIET_ROUNDS || !all_idle() || RESIZE.lock().is_some() {
+    if rounds.quiet <= QUIET_ROUNDS || !wake::all_are_idle() || RESIZE.lock().is_some() {
         return;
     }
-    SCHED.sysmon_waits.store(true, Ordering::SeqCst);
     // `kept`: whoever gives up the last P has counted before whom it has left in an inbox.
-    let nothing_due = || DUMP_WANTED.load(Ordering::Relaxed) == 0 && SCHED.kept.load(Ordering::Relaxed) == 0;
-    if all_idle() && nothing_due() && !QUEUE.has_pending() {
+    let nothing_is_due =
+        || DUMP_WANTED.load(Ordering::Relaxed) == 0 && SCHED.kept.load(Ordering::Relaxed) == 0 && !QUEUE.has_pending();
+    wake::sleep_while_all_idle(nothing_is_due, || {
         SCHED.sysmon_note.sleep_for(longest_sleep(rounds));
         SCHED.sysmon_note.clear();
-    }
-    SCHED.sysmon_waits.store(false, Ordering::Relaxed);
+    });
     // Short naps again only if goroutines of this program block: a server that idles between two requests would pay for fifty of them.
     if os::nanotime() - rounds.last_needed < WARY {
         rounds.quiet = 0;

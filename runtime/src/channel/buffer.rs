@@ -292,7 +292,7 @@ impl<T> Drop for Values<T> {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(loom)))]
 mod tests {
     use super::*;
 

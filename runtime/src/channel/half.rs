@@ -11,8 +11,8 @@
 
 use core::ops::Deref;
 use core::ptr::NonNull;
-use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
+use crate::base::shim::{AtomicBool, AtomicUsize, Ordering};
 use crate::base::throw::throw;
 use crate::channel::buffer::Values;
 use crate::channel::hchan::Hchan;

@@ -18,8 +18,8 @@
 
 use core::cell::UnsafeCell;
 use core::mem::{self, ManuallyDrop};
-use core::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 
+use crate::base::shim::{AtomicU32, AtomicUsize, Ordering};
 use crate::channel::buffer::{Buffer, Values};
 use crate::channel::clock::Clock;
 use crate::os;
@@ -338,7 +338,7 @@ impl<T> Drop for Locked<'_, T> {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(loom)))]
 mod tests {
     use super::*;
     use crate::channel::promise::Right;

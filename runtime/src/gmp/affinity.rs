@@ -40,8 +40,9 @@ const MOST_STACK: usize = 256 << 10;
 const MOST_STORAGE: usize = 4 << 10;
 /// Handles that are compared; a storage that has more in it is full of something else.
 const MOST_HANDLES: usize = 32;
-/// No pointer is below, and none of a program above.
-const ADDRESSES: Range<usize> = 1 << 16..1 << 47;
+/// No pointer is below, and none of a program above: x86-64 has 47 bits for it. aarch64 has 48, and puts programs, their heaps and what is mapped into
+/// the upper half.
+const ADDRESSES: Range<usize> = 1 << 16..1 << 48;
 
 /// Why a goroutine is to stay on its thread.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -83,6 +84,8 @@ pub(crate) struct Storage {
     values: (usize, usize),
     /// The thread's own word of this crate, which is no handle.
     word: usize,
+    /// The thread pointer, from which all values are reached.
+    pointer: usize,
 }
 
 impl Storage {
@@ -143,6 +146,7 @@ pub(crate) fn record(mp: MPtr) {
         own: aligned(storage.own.start, storage.own.end.min(storage.own.start + MOST_STORAGE)),
         values: aligned(storage.values.start, storage.values.end),
         word: tls::slot_address().expose_provenance(),
+        pointer: storage.pointer,
     });
 }
 
@@ -175,6 +179,9 @@ pub(crate) struct Seen {
     pub(crate) words: usize,
     /// The first reason to stay.
     pub(crate) why: Option<Why>,
+    /// Nothing was seen but the thread pointer itself, in a debug build: it is obeyed but not reported. Functions of the C library leave it behind on
+    /// aarch64, where it is read into a register for every access.
+    pub(crate) is_bare: bool,
 }
 
 /// Looks at the words of a suspended stack, whose last thread is that of `home`.
@@ -184,15 +191,22 @@ pub(crate) struct Seen {
 /// - The caller owns the goroutine that the stack belongs to (S1), and `stack` is a part of it, from the saved stack pointer upwards.
 pub(crate) unsafe fn look(stack: Range<usize>, home: &M) -> Seen {
     let storage = home.storage.get();
-    let (Some(process), false) = (PROCESS.get(), storage.high == 0) else { return Seen { words: 0, why: None } };
+    let nothing = Seen { words: 0, why: None, is_bare: false };
+    let (Some(process), false) = (PROCESS.get(), storage.high == 0) else { return nothing };
     let handles = Handles::of(&storage, process);
     let end = stack.end.min(stack.start + MOST_STACK);
     let mut at = stack.start;
+    let mut is_bare = false;
     while at < end {
         // SAFETY: a word of the stack, which the caller owns. Volatile, because it may be a slot that no Rust value has been written to.
         let word = unsafe { ptr::with_exposed_provenance::<usize>(at).read_volatile() };
         at += size_of::<usize>();
         let why = if storage.contains(word) {
+            if cfg!(debug_assertions) && word == storage.pointer {
+                // There may be something to report further up.
+                is_bare = true;
+                continue;
+            }
             (word & !7 != storage.word).then_some(Why::Reference)
         } else if handles.may_have(word) {
             handles.find(word, &storage, process)
@@ -200,10 +214,11 @@ pub(crate) unsafe fn look(stack: Range<usize>, home: &M) -> Seen {
             None
         };
         if why.is_some() {
-            return Seen { words: (at - stack.start) / size_of::<usize>(), why };
+            return Seen { words: (at - stack.start) / size_of::<usize>(), why, is_bare: false };
         }
     }
-    Seen { words: (end.max(stack.start) - stack.start) / size_of::<usize>(), why: None }
+    let words = (end.max(stack.start) - stack.start) / size_of::<usize>();
+    Seen { words, why: is_bare.then_some(Why::Reference), is_bare }
 }
 
 /// Bytes that [`wipe_dead_stack`] wipes: what the frames between a public operation and the switch take in a debug build.

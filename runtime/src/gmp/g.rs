@@ -14,11 +14,12 @@ use core::cell::{Cell, UnsafeCell};
 use core::mem::MaybeUninit;
 use core::panic::Location;
 use core::ptr::NonNull;
-use core::sync::atomic::{AtomicPtr, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering};
+use core::sync::atomic::{AtomicPtr, AtomicU8, AtomicU32, AtomicU64, Ordering};
 
 use crate::base::list::Linked;
 use crate::coro::switch::{Coro, Yielder};
 use crate::gmp::affinity::Why;
+use crate::gmp::join_word::JoinWord;
 use crate::gmp::permit::Permit;
 use crate::gmp::status::GStatus;
 use crate::gmp::timers::Timer;
@@ -120,8 +121,8 @@ pub(crate) struct G {
     pub(crate) resumes: AtomicU32,
     /// Where the goroutine suspends; set when it starts by its owner, and looked at by others as a hint what to fetch (`proc::execute`).
     yielder: AtomicPtr<Yielder<()>>,
-    /// Who waits for the end and what became of it: see `task::join`.
-    pub(crate) join: AtomicUsize,
+    /// Who waits for the end and what became of it: see `gmp::join_word`.
+    pub(crate) join: JoinWord,
     /// Unique for the process, never reused; 0 when dead.
     pub(crate) id: AtomicU64,
 

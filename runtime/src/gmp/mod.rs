@@ -15,6 +15,7 @@ pub(crate) mod barrier;
 pub(crate) mod claim;
 pub(crate) mod g;
 pub(crate) mod gslab;
+pub(crate) mod join_word;
 pub(crate) mod m;
 pub(crate) mod p;
 pub(crate) mod permit;

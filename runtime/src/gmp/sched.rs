@@ -10,10 +10,10 @@
 //! *Go:* `schedt` of runtime2.go.
 
 use core::ptr::null_mut;
-use core::sync::atomic::{AtomicBool, AtomicI32, AtomicI64, AtomicPtr, AtomicU32, AtomicU64, Ordering};
 
 use crate::base::lock::Lock;
 use crate::base::note::Note;
+use crate::base::shim::{AtomicBool, AtomicI32, AtomicI64, AtomicPtr, AtomicU32, AtomicU64, Ordering};
 use crate::gmp::p::MAX_PROCS;
 use crate::gmp::{GList, GPtr, M, MList, MPtr, P, PPtr};
 

@@ -19,11 +19,10 @@
 
 use core::cell::Cell;
 use core::ptr::NonNull;
-use core::sync::atomic::{AtomicI64, AtomicPtr, AtomicU32, AtomicUsize, Ordering};
 
 use crate::base::lock::Lock;
 use crate::base::mapvec::MapVec;
-use crate::base::shim::backoff;
+use crate::base::shim::{AtomicI64, AtomicPtr, AtomicU32, AtomicUsize, Ordering, backoff};
 use crate::base::throw::throw;
 
 /// What happens when a timer is due: on g0, without locks; must not panic.
@@ -40,7 +39,8 @@ const ENTRY: u32 = 8;
 /// Time of an entry that is to go at once.
 const HASTENED: i64 = 1;
 
-/// One timer; all-zero is a valid unarmed one.
+/// One timer; all-zero is a valid unarmed one, and the default.
+#[derive(Default)]
 #[repr(C)]
 pub(crate) struct Timer {
     /// When it is due, ns of the monotonic clock (T1).
@@ -372,7 +372,7 @@ fn sift_down(heap: &mut [Entry], mut place: usize) {
     heap[place] = entry;
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(loom)))]
 mod tests {
     use super::*;
 
@@ -380,13 +380,7 @@ mod tests {
     const LATER: i64 = i64::MAX / 2;
 
     fn timer() -> &'static Timer {
-        Box::leak(Box::new(Timer {
-            when: Cell::new(0),
-            heap: AtomicPtr::new(core::ptr::null_mut()),
-            state: AtomicU32::new(0),
-            seq: AtomicU32::new(0),
-            callback: Cell::new(None),
-        }))
+        Box::leak(Box::default())
     }
 
     fn arm(timer: &Timer, heap: &TimerHeap, when: i64) -> bool {

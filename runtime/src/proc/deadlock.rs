@@ -21,7 +21,6 @@ use crate::base::mapvec::MapVec;
 use crate::gmp::sched::Shared;
 use crate::gmp::{GPtr, SCHED};
 use crate::netpoll;
-use crate::proc::newproc::{DONE, JOIN_FLAGS};
 use crate::proc::{foreign, goready, wake};
 
 /// What to do when everybody is asleep.
@@ -155,12 +154,9 @@ pub(crate) fn fail_tests() {
     let mut all_failed = !tests.is_empty();
     for &(target, waiter) in tests.iter() {
         let word = waiter.as_ptr().expose_provenance();
-        // AcqRel: pairs with the commit of the join's park and with the goroutine's DONE: one of the three takes the waiter out.
-        let taken = target.join.fetch_update(Ordering::AcqRel, Ordering::Acquire, |seen| {
-            (seen & DONE == 0 && seen & !JOIN_FLAGS == word).then_some(seen & JOIN_FLAGS)
-        });
-        all_failed &= taken.is_ok();
-        if taken.is_ok() {
+        let taken = target.join.give_up(word);
+        all_failed &= taken;
+        if taken {
             goready(waiter);
         }
     }

@@ -19,7 +19,6 @@ use crate::gmp::claim::PREEMPT;
 use crate::gmp::g::{GCoro, Park, Switch, flag};
 use crate::gmp::{GPtr, MPtr, P, PPtr, SCHED};
 use crate::os;
-use crate::proc::newproc::{GONE, NO_HANDLE};
 use crate::proc::{OnG0, boot, chaos, findrunnable, keep, newproc, queue, wake, wire};
 
 /// Runs goroutines for ever.
@@ -241,11 +240,7 @@ fn goexit0(mp: MPtr, gp: GPtr) {
     if gp.wired_to().is_some() {
         wire::release_at_end(mp, gp);
     }
-    // Acquire: pairs with the Release of whoever let the handle go, and has read the result before.
-    if gp.join.load(Ordering::Acquire) & NO_HANDLE != 0
-        // AcqRel: pairs with the same where the handle is let go: exactly one of the two sees the other's bit.
-        || gp.join.fetch_or(GONE, Ordering::AcqRel) & NO_HANDLE != 0
-    {
+    if gp.join.gone() {
         newproc::recycle(pp, gp);
     }
 }

@@ -10,8 +10,8 @@
 //! *Go:* `findRunnable`.
 
 use core::ptr::null_mut;
-use core::sync::atomic::{Ordering, fence};
 
+use crate::base::shim::{Ordering, fence};
 use crate::gmp::{GPtr, MPtr, PPtr, SCHED};
 use crate::netpoll;
 use crate::proc::{OnG0, netwait, queue, steal, timer, wake};

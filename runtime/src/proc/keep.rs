@@ -23,7 +23,7 @@ use crate::base::env::{self, TlsGuard};
 use crate::base::lock::Lock;
 use crate::base::throw::print;
 use crate::coro::StackClass;
-use crate::gmp::affinity::{self, Counters, Why};
+use crate::gmp::affinity::{self, Counters, Seen, Why};
 use crate::gmp::g::flag;
 use crate::gmp::{GList, GPtr, M, MPtr, SCHED};
 use crate::proc::{traceback, wake};
@@ -59,11 +59,12 @@ pub(crate) fn better_home(mp: MPtr, gp: GPtr) -> Option<MPtr> {
 fn home_if_kept(mp: MPtr, gp: GPtr, home: MPtr) -> Option<MPtr> {
     let mode = env::tls_guard();
     if mode != TlsGuard::Off
-        && let Some(why) = look(mp, gp, home)
+        && let Some(seen) = look(mp, gp, home)
+        && let Some(why) = seen.why
     {
         Counters::add(&mp.guard.kept[why.index()], 1);
         gp.keep(why);
-        if mode == TlsGuard::Log {
+        if mode == TlsGuard::Log && !seen.is_bare {
             report(gp);
         }
         return Some(home);
@@ -83,13 +84,13 @@ fn frames_of(gp: GPtr) -> Option<Range<usize>> {
     coro.suspended_frames(gp.yielder(), class)
 }
 
-fn look(mp: MPtr, gp: GPtr, home: MPtr) -> Option<Why> {
+fn look(mp: MPtr, gp: GPtr, home: MPtr) -> Option<Seen> {
     let stack = frames_of(gp)?;
     // SAFETY: the stack is the goroutine's, as above, and begins at the saved stack pointer (C4).
     let seen = unsafe { affinity::look(stack, &home) };
     Counters::add(&mp.guard.scans, 1);
     Counters::add(&mp.guard.words, seen.words as u64);
-    seen.why
+    Some(seen)
 }
 
 /// Places that were reported, or came out as one that was: a bound on what the reports may cost.

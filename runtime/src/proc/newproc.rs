@@ -23,27 +23,6 @@ use crate::proc::{Entered, goid, queue, wake};
 /// Most dead Gs that a P keeps: a quarter of a megabyte, so that bursts of a thousand do not go through the central list each time.
 const KEEP: usize = 1024;
 
-/// `join` bit: the goroutine has ended and left its result.
-pub(crate) const DONE: usize = 1;
-/// `join` bit: there is no handle, or no longer.
-pub(crate) const NO_HANDLE: usize = 2;
-/// `join` bit: the goroutine is off its stack for good.
-pub(crate) const GONE: usize = 4;
-
-/// `join` bit: the waiter may be readied by others, too, so it has to be claimed.
-pub(crate) const CLAIM: usize = 8;
-/// `join` bit: the goroutine is done with the waiter that had to be claimed.
-pub(crate) const PASSED: usize = 16;
-
-/// `join` bit: the address is not that of a G but of what a task has left (see `task::join_task`).
-pub(crate) const TASK: usize = 32;
-
-/// `join` bit: the handle has given the result out and is still there.
-pub(crate) const TAKEN: usize = 64;
-
-/// The bits of the `join` word that are not the waiter's address.
-pub(crate) const JOIN_FLAGS: usize = 0xff;
-
 /// What a goroutine is to be.
 #[derive(Clone, Copy)]
 pub(crate) struct Spec {
@@ -116,7 +95,7 @@ unsafe fn fill(pp: Option<PPtr>, parent: u64, spec: &Spec, words: &[MaybeUninit<
     let _hidden = race::hidden();
     let gp = gfget(pp);
     gp.flags.store(spec.flags, Ordering::Relaxed);
-    gp.join.store(spec.join, Ordering::Relaxed);
+    gp.join.reset(spec.join);
     gp.stack_class.set(spec.stack_class);
     if !spec.extra.is_null() {
         gp.extra.store(spec.extra, Ordering::Relaxed);

@@ -8,8 +8,7 @@
 //!
 //! *Go:* `runqput`, `runqputslow`, `globrunqput`, `injectglist`.
 
-use core::sync::atomic::Ordering;
-
+use crate::base::shim::Ordering;
 use crate::gmp::{GList, GPtr, PPtr, SCHED};
 use crate::proc::wake;
 

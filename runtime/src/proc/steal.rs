@@ -10,9 +10,8 @@
 //!
 //! *Go:* `stealWork`, `runqsteal`, `runqgrab` (which naps 3 µs, once).
 
-use core::sync::atomic::Ordering;
-
 use crate::base::rand::Coprimes;
+use crate::base::shim::{AtomicU32, Ordering};
 use crate::gmp::p::PStatus;
 use crate::gmp::{GPtr, MPtr, PPtr, SCHED};
 use crate::os;
@@ -103,6 +102,6 @@ fn steal_next(pp: PPtr, victim: PPtr) -> Option<GPtr> {
 }
 
 fn nap_for(ns: i64) {
-    let word = core::sync::atomic::AtomicU32::new(0);
+    let word = AtomicU32::new(0);
     os::futex_wait(&word, 0, Some(ns));
 }

@@ -10,9 +10,9 @@
 //! *Go:* `wakep`, `startm`, `stopm`, `handoffp`, `acquirep`, `releasep`, `startlockedm`, `stoplockedm`, `gcstopm`.
 
 use core::ptr::null_mut;
-use core::sync::atomic::{Ordering, fence};
 
 use crate::base::lock::LockGuard;
+use crate::base::shim::{Ordering, fence};
 use crate::gmp::p::PStatus;
 use crate::gmp::sched::Shared;
 use crate::gmp::{GList, GPtr, MPtr, PPtr, SCHED};
@@ -27,7 +27,7 @@ pub(crate) fn acquirep(mp: MPtr, pp: PPtr) {
     pp.set_status(PStatus::Running);
     pp.bump_tick();
     mp.set_p(Some(pp));
-    // SeqCst: after the P was taken off the idle list; pairs with `sysmon::deep_sleep`, which announces itself before it looks at the list.
+    // SeqCst: after the P was taken off the idle list; pairs with `sleep_while_all_idle`, which announces itself before it looks at the list.
     if SCHED.sysmon_waits.load(Ordering::SeqCst) {
         wake_sysmon();
     }
@@ -49,6 +49,22 @@ pub(crate) fn wake_sysmon() {
     if SCHED.sysmon_waits.swap(false, Ordering::SeqCst) {
         SCHED.sysmon_note.wake();
     }
+}
+
+/// Sysmon's deep sleep: does `sleep`, on sysmon's note, if every P is idle and `nothing_is_due`. Whoever takes a P or makes something due ends it.
+pub(crate) fn sleep_while_all_idle(nothing_is_due: impl FnOnce() -> bool, sleep: impl FnOnce()) {
+    // SeqCst: pairs with `acquirep`: this store, then the look at the count of idle Ps.
+    SCHED.sysmon_waits.store(true, Ordering::SeqCst);
+    if all_are_idle() && nothing_is_due() {
+        sleep();
+    }
+    SCHED.sysmon_waits.store(false, Ordering::Relaxed);
+}
+
+/// Whether no P runs.
+pub(crate) fn all_are_idle() -> bool {
+    // SeqCst: pairs with `pidle_get` and `sysmon_waits`: either sysmon sees the P taken or the taker sees it sleep.
+    SCHED.npidle.load(Ordering::SeqCst) == SCHED.procs.load(Ordering::Relaxed)
 }
 
 /// An idle P for the M of the calling thread, if there is one.

@@ -16,8 +16,8 @@
 
 use core::fmt;
 use core::ptr::null_mut;
-use core::sync::atomic::{AtomicBool, Ordering};
 
+use crate::base::shim::{AtomicBool, Ordering};
 use crate::gmp::g::ParkCommit;
 use crate::gmp::{GPtr, WaitReason};
 use crate::proc::{Entered, enter, gopark, timer};

@@ -19,8 +19,8 @@
 use core::cell::Cell;
 use core::fmt;
 use core::panic::{Location, RefUnwindSafe, UnwindSafe};
-use core::sync::atomic::{AtomicU32, Ordering};
 
+use crate::base::shim::{AtomicU32, Ordering};
 use crate::gmp::WaitReason;
 use crate::proc::park::{check_goexit, is_goexit_unwinding};
 use crate::proc::{enter, enter_preemptible};

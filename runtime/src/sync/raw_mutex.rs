@@ -26,8 +26,8 @@
 
 use core::fmt;
 use core::panic::Location;
-use core::sync::atomic::{AtomicU32, Ordering};
 
+use crate::base::shim::{AtomicU32, Ordering};
 use crate::base::throw::fatal;
 use crate::gmp::{SCHED, WaitReason, m};
 use crate::os;

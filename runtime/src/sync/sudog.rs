@@ -36,8 +36,8 @@ pub(crate) mod tickets;
 use core::cell::Cell;
 use core::mem::ManuallyDrop;
 use core::ptr::{NonNull, null_mut};
-use core::sync::atomic::{AtomicPtr, Ordering};
 
+use crate::base::shim::{AtomicPtr, Ordering};
 use crate::gmp::timers::Timer;
 use crate::gmp::{GPtr, WaitReason};
 use crate::proc::{Entered, gopark, goready, timer};

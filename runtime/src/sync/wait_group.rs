@@ -14,10 +14,10 @@
 
 use core::fmt;
 use core::panic::Location;
-use core::sync::atomic::{AtomicU64, Ordering};
 use core::time::Duration;
 use std::sync::Arc;
 
+use crate::base::shim::{AtomicU64, Ordering};
 use crate::gmp::WaitReason;
 use crate::proc::park::{check_goexit, is_goexit_unwinding};
 use crate::proc::{Entered, enter, enter_preemptible};

@@ -15,7 +15,7 @@ use std::thread;
 
 use crate::gmp::GPtr;
 use crate::gmp::g::flag;
-use crate::proc::newproc::{CLAIM, DONE, JOIN_FLAGS, NO_HANDLE, PASSED, TASK};
+use crate::gmp::join_word::AtEnd;
 use crate::proc::{Entered, enter, goready};
 use crate::sync::sudog::{SERVED, try_claim};
 use crate::task::{extra, goexit, join_task, panics, slot};
@@ -55,7 +55,7 @@ pub(crate) unsafe fn entry_spawn<F: FnOnce() -> T, T>(gp: GPtr) {
     let words = slot::pack(result);
     drop_locals(gp);
     let (before, joiner) = leave_result::<T>(gp, words);
-    if before & (NO_HANDLE | TASK) != 0 {
+    if before.has_no_handle() || before.is_task() {
         // A destructor or a waker may have made locals, which must not be found by the next life of the G.
         drop_locals(gp);
     }
@@ -66,19 +66,18 @@ pub(crate) unsafe fn entry_spawn<F: FnOnce() -> T, T>(gp: GPtr) {
     core::mem::forget(inside);
 }
 
-/// Publishes the result, or drops it if the handle is gone; returns the join word as it was, and who is to be readied.
-fn leave_result<T>(gp: GPtr, words: slot::Slot) -> (usize, Option<GPtr>) {
+/// Publishes the result, or drops it if the handle is gone; returns what was in the join word, and who is to be readied.
+fn leave_result<T>(gp: GPtr, words: slot::Slot) -> (AtEnd, Option<GPtr>) {
     // SAFETY: the closure was taken out, and until DONE is set nobody else reads the slot.
     unsafe { slot::put(gp.slot.get(), words) };
-    // AcqRel: Release publishes the result to the joiner's Acquire; Acquire sees a handle that was let go.
-    let before = gp.join.fetch_or(DONE, Ordering::AcqRel);
-    let joiner = if before & TASK != 0 {
-        join_task::wake(before);
+    let before = gp.join.finish();
+    let joiner = if before.is_task() {
+        join_task::wake(before.address());
         None
     } else {
         claim_joiner(gp, before)
     };
-    if before & NO_HANDLE != 0 {
+    if before.has_no_handle() {
         // SAFETY: the handle is gone, so the result is ours (J1).
         drop_quietly::<T>(unsafe { slot::take(gp.slot.get()) });
     }
@@ -107,14 +106,13 @@ fn translate(payload: Box<dyn Any + Send>) -> Box<dyn Any + Send> {
 
 /// Who waits for the end and is to be readied by this goroutine, if somebody does.
 #[inline]
-fn claim_joiner(gp: GPtr, before: usize) -> Option<GPtr> {
-    let joiner = GPtr::from_raw(core::ptr::with_exposed_provenance_mut(before & !JOIN_FLAGS))?;
-    if before & CLAIM == 0 {
+fn claim_joiner(gp: GPtr, before: AtEnd) -> Option<GPtr> {
+    let joiner = GPtr::from_raw(core::ptr::with_exposed_provenance_mut(before.address()))?;
+    if !before.must_claim() {
         return Some(joiner);
     }
     let claimed = try_claim(joiner, SERVED);
-    // Release: pairs with the Acquire in `JoinHandle::leave`: the joiner's word is not touched after this.
-    gp.join.fetch_or(PASSED, Ordering::Release);
+    gp.join.pass();
     claimed.then_some(joiner)
 }
 

@@ -2,23 +2,9 @@
 //!
 //! *Why here.* Floor 8.
 //!
-//! The `join` word of a G holds three bits and an address:
+//! What the handle, the goroutine and a joiner tell each other is one word of the G (`gmp::join_word`).
 //!
-//! | bit         | set by                         | means                                             |
-//! |-------------|--------------------------------|---------------------------------------------------|
-//! | `DONE`      | the goroutine, in user mode    | the result is in the slot                         |
-//! | `NO_HANDLE` | the handle, when it is let go  | nobody will take the result, or it was taken      |
-//! | `GONE`      | g0, after the last switch      | the stack is free: the G is the handle's          |
-//! | `CLAIM`     | the joiner, with its address   | others may ready the joiner, too: claim it first  |
-//! | `PASSED`    | the goroutine, after DONE      | it is done with a joiner that had to be claimed   |
-//! | `TASK`      | the handle, when it is polled  | the rest is what a task has left (see `join_task`) |
-//! | `TAKEN`     | the handle, in a poll          | the result was given out, and the handle is still there |
-//! | the rest    | the joiner, by its park's commit | the G to ready when DONE is set                  |
-//!
-//! Of DONE and NO_HANDLE the second to come drops the result; of GONE and NO_HANDLE the second recycles the G (J1).
-//!
-//! *Invariants.* J1. J3. A joiner with a limit goes on only when nobody can claim it for this join any more: its address was taken out of the word before
-//! DONE, or PASSED is there.
+//! *Invariants.* J1 and J3 of `gmp::join_word`.
 //!
 //! *Locks.* That of a `Cancel`, in a join with a limit.
 //!
@@ -26,14 +12,13 @@
 
 use core::fmt;
 use core::marker::PhantomData;
-use core::sync::atomic::Ordering;
 use core::time::Duration;
 use std::sync::{Arc, OnceLock};
 use std::thread;
 
-use crate::base::shim::backoff;
+use crate::gmp::join_word::{CLAIM, Detached};
 use crate::gmp::{GPtr, WaitReason};
-use crate::proc::newproc::{CLAIM, DONE, GONE, JOIN_FLAGS, NO_HANDLE, PASSED, TAKEN, recycle};
+use crate::proc::newproc::recycle;
 use crate::proc::park::{check_goexit, note_place};
 use crate::proc::{enter, enter_preemptible, gopark};
 use crate::sync::cancel::{self, Bounds, Cancel, Ending};
@@ -148,8 +133,7 @@ impl<T> JoinHandle<T> {
 
     /// Whether the goroutine has ended, so that `join` would not wait.
     pub fn is_finished(&self) -> bool {
-        // Acquire: pairs with the goroutine's DONE: the result is visible with it.
-        self.claim.gp.join.load(Ordering::Acquire) & DONE != 0
+        self.claim.gp.join.is_done()
     }
 
     /// The goroutine as a thread, to unpark or name it.
@@ -166,14 +150,7 @@ impl<T> JoinHandle<T> {
     pub(crate) fn wait_or_deadlock(&mut self, at: &'static core::panic::Location<'static>) -> bool {
         fn commit(gp: GPtr, target: *mut ()) -> bool {
             let Some(target) = GPtr::from_raw(target.cast()) else { return false };
-            let waiter = gp.as_ptr().expose_provenance();
-            // AcqRel: pairs with the goroutine's `fetch_or(DONE)`: either it sees the waiter or we see DONE.
-            target
-                .join
-                .fetch_update(Ordering::AcqRel, Ordering::Acquire, |word| {
-                    (word & DONE == 0).then_some(word & JOIN_FLAGS | waiter)
-                })
-                .is_ok()
+            target.join.announce(gp.as_ptr().expose_provenance(), 0)
         }
         join_task::withdraw(self.claim.gp, &mut self.claim.task);
         if self.is_finished() {
@@ -190,14 +167,7 @@ impl<T> JoinHandle<T> {
     pub(crate) fn wait_within(&mut self, bounds: Bounds<'_>, at: &'static core::panic::Location<'static>) -> bool {
         fn commit(gp: GPtr, target: *mut ()) -> bool {
             let Some(target) = GPtr::from_raw(target.cast()) else { return false };
-            let waiter = gp.as_ptr().expose_provenance();
-            // AcqRel: as in `wait_or_deadlock`.
-            target
-                .join
-                .fetch_update(Ordering::AcqRel, Ordering::Acquire, |word| {
-                    (word & DONE == 0).then_some(word & JOIN_FLAGS | CLAIM | waiter)
-                })
-                .is_ok()
+            target.join.announce(gp.as_ptr().expose_provenance(), CLAIM)
         }
         if bounds.are_none() {
             self.wait(at);
@@ -217,25 +187,10 @@ impl<T> JoinHandle<T> {
         let target = self.claim.gp.as_ptr().cast();
         let ending = cancel::park_within(&inside, bounds, WaitReason::Join, commit, target);
         if ending != Ending::Served {
-            self.leave();
+            // J3.
+            self.claim.gp.join.leave();
         }
         ending == Ending::Served
-    }
-
-    /// Takes the caller out of the word after a wait in vain (J3).
-    fn leave(&self) {
-        let word = &self.claim.gp.join;
-        // AcqRel: pairs with the goroutine's `fetch_or(DONE)`: either it does not see the joiner or we see DONE.
-        let left = word.fetch_update(Ordering::AcqRel, Ordering::Acquire, |seen| {
-            (seen & DONE == 0).then_some(seen & JOIN_FLAGS & !CLAIM)
-        });
-        if left.is_err_and(|seen| seen & CLAIM != 0) {
-            let mut rounds = 0;
-            // Acquire: pairs with the Release in `claim_joiner`, which comes right after DONE.
-            while word.load(Ordering::Acquire) & PASSED == 0 {
-                backoff(&mut rounds);
-            }
-        }
     }
 }
 
@@ -248,8 +203,7 @@ impl<T> Claim<T> {
     #[inline]
     #[track_caller]
     pub(super) unsafe fn take(&mut self) -> thread::Result<T> {
-        let is_taken = self.gp.join.load(Ordering::Relaxed) & TAKEN != 0;
-        assert!(!is_taken, "the result of the goroutine was taken before");
+        assert!(!self.gp.join.is_taken(), "the result of the goroutine was taken before");
         // SAFETY: the caller has seen DONE, so the result is in the slot, and it was not taken before: only the handle takes it (J1).
         unsafe { slot::take::<thread::Result<T>>(self.gp.slot.get()) }
     }
@@ -257,8 +211,7 @@ impl<T> Claim<T> {
 
 /// The handle is let go after its result was taken.
 fn let_go(gp: GPtr) {
-    // AcqRel: see the table (J1).
-    if gp.join.fetch_or(NO_HANDLE, Ordering::AcqRel) & GONE != 0 {
+    if gp.join.let_go() {
         let inside = enter();
         recycle(inside.p(), gp);
     }
@@ -268,15 +221,12 @@ impl<T> Drop for Claim<T> {
     fn drop(&mut self) {
         let gp = self.gp;
         join_task::withdraw(gp, &mut self.task);
-        // AcqRel: see the table (J1). NO_HANDLE is set here only while DONE is not, so the goroutine will see it and drop the result.
-        let detached = gp
-            .join
-            .fetch_update(Ordering::AcqRel, Ordering::Acquire, |word| (word & DONE == 0).then_some(word | NO_HANDLE));
-        if let Err(word) = detached {
-            if word & TAKEN == 0 {
-                // SAFETY: DONE was seen with Acquire and the handle is still held, so the result is ours and the G is not recycled (J1).
-                drop_quietly::<T>(unsafe { slot::take(gp.slot.get()) });
-            }
+        let detached = gp.join.detach();
+        if detached == Detached::Late {
+            // SAFETY: DONE was seen with Acquire and the handle is still held, so the result is ours and the G is not recycled (J1).
+            drop_quietly::<T>(unsafe { slot::take(gp.slot.get()) });
+        }
+        if detached != Detached::Early {
             let_go(gp);
         }
     }

@@ -14,14 +14,13 @@
 
 use core::pin::Pin;
 use core::ptr::with_exposed_provenance;
-use core::sync::atomic::Ordering;
 use core::task::{Context, Poll, Waker};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
 use crate::gmp::GPtr;
-use crate::proc::newproc::{DONE, JOIN_FLAGS, TAKEN, TASK};
+use crate::gmp::join_word::{JOIN_FLAGS, TASK};
 use crate::task::{JoinHandle, ScopedJoinHandle, goexit, panics};
 
 /// What a task leaves where a goroutine will end. Aligned so that the flags of the word do not meet the address.
@@ -45,23 +44,18 @@ impl JoinTask {
 
 /// Has a waker called when the goroutine ends. False: it has ended.
 fn watch(gp: GPtr, task: &mut Option<Arc<JoinTask>>, waker: &Waker) -> bool {
-    let is_over = || gp.join.load(Ordering::Acquire) & DONE != 0;
     if let Some(task) = task {
         if !task.knows(waker) {
             let before = task.exchange(Some(waker.clone()));
             drop(before);
         }
-        // Acquire: pairs with the goroutine's DONE (JT2); if it is not seen, the goroutine takes the waker later, under the lock.
-        return !is_over();
+        // If DONE is not seen (JT2), the goroutine takes the waker later, under the lock.
+        return !gp.join.is_done();
     }
     let new = Arc::new(JoinTask { waker: Mutex::new(Some(waker.clone())) });
     let address = Arc::as_ptr(&new).expose_provenance();
     let words = Arc::into_raw(Arc::clone(&new));
-    // AcqRel: pairs with the goroutine's `fetch_or(DONE)`: either it sees the task or we see DONE.
-    let published = gp.join.fetch_update(Ordering::AcqRel, Ordering::Acquire, |word| {
-        (word & DONE == 0).then_some(word & JOIN_FLAGS | TASK | address)
-    });
-    if published.is_err() {
+    if !gp.join.announce(address, TASK) {
         // SAFETY: the word has not become the owner of this count.
         drop(unsafe { Arc::from_raw(words) });
         return false;
@@ -80,21 +74,17 @@ pub(super) fn withdraw(gp: GPtr, task: &mut Option<Arc<JoinTask>>) {
 
 #[cold]
 fn clear(gp: GPtr, task: &Arc<JoinTask>) {
-    // AcqRel: as in `watch`.
-    let cleared = gp.join.fetch_update(Ordering::AcqRel, Ordering::Acquire, |word| {
-        (word & DONE == 0).then_some(word & JOIN_FLAGS & !TASK)
-    });
-    if cleared.is_ok() {
+    if gp.join.withdraw_task() {
         // SAFETY: the word owned a count (JT1), which it does not name any more; the goroutine has not seen it.
         drop(unsafe { Arc::from_raw(Arc::as_ptr(task)) });
     }
 }
 
-/// The goroutine has ended: calls the waker of the task that the word names. For user mode. A waker that panics ends the program, as a `go` that does.
+/// The goroutine has ended: calls the waker of the task that the word has named, at `address`. For user mode. A waker that panics ends the program, as a `go` that does.
 #[cold]
-pub(super) fn wake(word: usize) {
-    // SAFETY: the word names a task and owned a count of it (JT1), which became the caller's with DONE.
-    let task = unsafe { Arc::from_raw(with_exposed_provenance::<JoinTask>(word & !JOIN_FLAGS)) };
+pub(super) fn wake(address: usize) {
+    // SAFETY: the word named this task and owned a count of it (JT1), which became the caller's with DONE.
+    let task = unsafe { Arc::from_raw(with_exposed_provenance::<JoinTask>(address)) };
     let waker = task.exchange(None);
     let call = AssertUnwindSafe(|| {
         drop(task);
@@ -142,7 +132,7 @@ impl<T> Future for JoinHandle<T> {
         withdraw(this.claim.gp, &mut this.claim.task);
         // SAFETY: DONE was seen with Acquire, here or by `watch`.
         let result = unsafe { this.claim.take() };
-        this.claim.gp.join.fetch_or(TAKEN, Ordering::Relaxed);
+        this.claim.gp.join.set_taken();
         Poll::Ready(result)
     }
 }

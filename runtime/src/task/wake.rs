@@ -12,9 +12,10 @@ use core::ptr::null_mut;
 use core::task::Waker;
 
 use crate::gmp::g::{SLOT_WORDS, flag};
+use crate::gmp::join_word::NO_HANDLE;
 use crate::gmp::{GPtr, m};
 use crate::proc::boot;
-use crate::proc::newproc::{self, NO_HANDLE, Spec};
+use crate::proc::newproc::{self, Spec};
 use crate::task::finish::entry_go;
 use crate::task::slot;
 

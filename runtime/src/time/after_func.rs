@@ -20,7 +20,8 @@ use core::panic::Location;
 use core::ptr::null_mut;
 
 use crate::gmp::GPtr;
-use crate::proc::newproc::{self, NO_HANDLE, Spec};
+use crate::gmp::join_word::NO_HANDLE;
+use crate::proc::newproc::{self, Spec};
 use crate::proc::{Entered, boot, enter, timer};
 use crate::sync::spin::SpinLock;
 use crate::sync::{Arc, Mutex, PoisonError, sudog};

@@ -8,6 +8,8 @@
 //! cargo test --manifest-path tests/hazards/Cargo.toml --profile lto
 //! ```
 //!
+//! `HAZARDS` names another command than the binary that was built with the tests: under an emulator, which starts no program by itself.
+//!
 //! *Invariants*
 //! - T1. A program has been moved, or kept from it, often enough when it says that nothing was wrong.
 //!
@@ -34,16 +36,27 @@ enum Build {
     Lto,
 }
 
-const PROGRAM: &str = env!("CARGO_BIN_EXE_hazards");
+/// The command that runs the programs; its last word is their path.
+fn program() -> Vec<String> {
+    let words = std::env::var("HAZARDS").unwrap_or_else(|_| env!("CARGO_BIN_EXE_hazards").to_owned());
+    words.split(' ').map(str::to_owned).collect()
+}
 
 fn build() -> Build {
-    let profile = Path::new(PROGRAM).parent().and_then(Path::file_name).and_then(|name| name.to_str());
+    let program = program();
+    let path = program.last().expect("a command has words");
+    let profile = Path::new(path).parent().and_then(Path::file_name).and_then(|name| name.to_str());
     match profile.expect("a program is in the directory of its profile") {
         "debug" => Build::Debug,
         "release" => Build::Release,
         "lto" => Build::Lto,
         other => panic!("what the programs do when they are built with the profile {other} is not known"),
     }
+}
+
+/// Whether the programs are of aarch64, where the thread pointer is kept in a register over a wait, and seen.
+fn is_aarch64() -> bool {
+    cfg!(target_arch = "aarch64") || program().iter().any(|word| word.contains("aarch64"))
 }
 
 /// What a program has said.
@@ -58,8 +71,13 @@ struct Said {
 
 /// Runs a program that ends well; None if it did not, which only happens where there is no guard.
 fn try_run(name: &str, settings: &[(&str, &str)]) -> Option<Said> {
-    let mut command = Command::new(PROGRAM);
-    command.arg(name).env_remove("GOTRACEBACK").envs([("GOMAXPROCS", "4"), ("RUST_BACKTRACE", "0")]);
+    let program = program();
+    let mut command = Command::new(&program[0]);
+    command
+        .args(&program[1..])
+        .arg(name)
+        .env_remove("GOTRACEBACK")
+        .envs([("GOMAXPROCS", "4"), ("RUST_BACKTRACE", "0")]);
     let output = command.envs(settings.iter().copied()).stdin(Stdio::null()).output().expect("the program starts");
     let (stdout, stderr) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     if !output.status.success() {
@@ -229,6 +247,10 @@ fn a_reference_to_a_constant_cell_of_a_library_is_seen_but_under_link_time_optim
 fn a_reference_to_a_cell_of_the_program_is_seen_in_debug_builds_only() {
     match build() {
         Build::Debug => is_reported("cell", "hazards::own::cell"),
+        Build::Release if is_aarch64() => {
+            goes_wrong_without_the_guard("cell", false);
+            is_kept("cell");
+        }
         Build::Release | Build::Lto => is_missed("cell"),
     }
     is_cured_without_migration("cell");
@@ -240,6 +262,10 @@ fn a_reference_to_a_cell_of_the_program_is_seen_in_debug_builds_only() {
 fn a_reference_to_a_refcell_of_the_program_is_seen_in_debug_builds_only() {
     match build() {
         Build::Debug => is_reported("refcell", "hazards::own::refcell"),
+        Build::Release if is_aarch64() => {
+            goes_wrong_without_the_guard("refcell", false);
+            is_kept("refcell");
+        }
         Build::Release | Build::Lto => is_missed("refcell"),
     }
     is_cured_without_migration("refcell");

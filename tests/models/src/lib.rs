@@ -1,10 +1,11 @@
 //! Models of goruntime's lock-free protocols: the runtime's own files, compiled against loom's atomics.
 //!
-//! *What.* `#[path]` takes the run queue, the claim protocol, the status word, the note, the words of the reader-writer lock, the
-//! semaphore, the permit, the poller and signals, the lock and the waiters of channels, and the body of the select from `runtime/src` as they are. What
-//! they stand on is replaced: `base::shim` by loom's types with a ring of four slots, `gmp::barrier` by two `SeqCst` fences, the
-//! futex of `os` by a table under a lock. Each test is one scenario; loom runs all its interleavings up to two preemptions.
-//! `LOOM_MAX_PREEMPTIONS=3 cargo test --release -p goruntime-models` looks deeper (half a minute).
+//! *What.* `#[path]` takes the files of the protocols from `runtime/src` as they are: the run queue, claim, status word, note, futex lock, timers, the words of permits, joins,
+//! the poller and signals, locks, `Once`, `WaitGroup` and `Semaphore` with their queues, and the body of the select. What they stand on is replaced: `base::shim` by
+//! loom's types with a ring of four slots, `gmp::barrier` by two `SeqCst` fences, the futex of `os` by a table under a lock, goroutines by threads (`goroutines`).
+//! `tests/channels.rs` and `tests/scheduler.rs` are the same for channels and for threads that sleep. Each test is one scenario; loom runs all its interleavings up to
+//! two preemptions, or one, as each says. `LOOM_MAX_PREEMPTIONS=3 cargo test --release -p goruntime-models` looks deeper; `scripts/orderings.sh` weakens each ordering in turn
+//! and says which model fails (see `README.md` here).
 //!
 //! *Why here.* Loom's types may not leak into the runtime, and its tests need `pub(crate)` items: so a package of its own.
 //!
@@ -22,9 +23,27 @@
 #[path = "../../../runtime/src/base"]
 #[allow(dead_code, reason = "a model uses a part of each file")]
 mod base {
+    #[path = "../../../tests/models/src/lock.rs"]
+    pub(crate) mod lock;
     pub(crate) mod note;
+    #[path = "lock.rs"]
+    pub(crate) mod raw_lock;
     #[path = "../../../tests/models/src/shim.rs"]
     pub(crate) mod shim;
+
+    /// What the runtime maps is a vector here.
+    pub(crate) mod mapvec {
+        pub(crate) type MapVec<T> = Vec<T>;
+    }
+
+    /// What ends the process ends the model.
+    pub(crate) mod throw {
+        pub(crate) fn throw(what: &str) -> ! {
+            panic!("{what}")
+        }
+
+        pub(crate) use throw as fatal;
+    }
 }
 
 #[path = "../../../runtime/src/gmp"]
@@ -33,38 +52,59 @@ mod gmp {
     #[path = "../../../tests/models/src/barrier.rs"]
     pub(crate) mod barrier;
     pub(crate) mod claim;
+    pub(crate) mod join_word;
     pub(crate) mod permit;
     mod reason;
     pub(crate) mod runq;
     pub(crate) mod status;
 
-    pub(crate) use crate::select_world::GPtr;
+    pub(crate) mod timers;
+
+    pub(crate) use crate::goroutines::{GPtr, SCHED, m};
     pub(crate) use reason::WaitReason;
 
-    pub(crate) mod timers {
-        pub(crate) use crate::select_world::Timer;
+    pub(crate) mod g {
+        use crate::goroutines::GPtr;
+
+        pub(crate) type ParkCommit = fn(GPtr, *mut ()) -> bool;
     }
 }
 
 #[path = "../../../runtime/src/sync"]
-#[allow(dead_code, reason = "a model uses a part of each file")]
+#[allow(dead_code, unreachable_pub, reason = "a model uses a part of each file, and here nothing is public")]
 mod sync {
+    pub(crate) mod cancel;
+    pub(crate) mod once;
     pub(crate) mod permits;
+    pub(crate) mod queue;
+    mod raw_mutex;
     pub(crate) mod rw_word;
+    mod sema;
+    pub(crate) mod semaphore;
     pub(crate) mod spin;
     pub(crate) mod sudog;
+    pub(crate) mod wait_group;
+
+    #[path = "../../../tests/models/src/locks_model.rs"]
+    mod locks_model;
+    #[path = "../../../tests/models/src/mutex_model.rs"]
+    mod mutex_model;
 }
 
-/// What a select stands on, made of [`select_world`]; `search` itself is the runtime's.
+/// What blocking primitives stand on, made of [`goroutines`].
 mod proc {
-    pub(crate) use crate::select_world::{Entered, gopark, goready};
+    pub(crate) use crate::goroutines::{Entered, enter, enter_preemptible, gopark, goready};
+
+    pub(crate) mod boot {
+        pub(crate) use crate::goroutines::ncpu;
+    }
 
     pub(crate) mod park {
-        pub(crate) use crate::select_world::note_place;
+        pub(crate) use crate::goroutines::{check_goexit, is_goexit_unwinding, note_place};
     }
 
     pub(crate) mod timer {
-        pub(crate) use crate::select_world::{arm_on_g0, goroutine_of};
+        pub(crate) use crate::goroutines::{arm_on_g0, goroutine_of};
     }
 }
 
@@ -106,6 +146,9 @@ mod sigqueue;
 
 mod cancel_model;
 mod claim_model;
+mod goroutines;
+mod join_model;
+mod lock_model;
 mod netpoll_model;
 mod note_model;
 mod os;
@@ -117,6 +160,7 @@ mod select_model;
 mod select_world;
 mod signal_model;
 mod task_model;
+mod timer_model;
 
 /// Runs `scenario` in all interleavings with at most two preemptions, or as many as `LOOM_MAX_PREEMPTIONS` says.
 fn explore(scenario: impl Fn() + Send + Sync + 'static) {

@@ -18,7 +18,8 @@ use loom::sync::Arc;
 use loom::thread;
 
 use crate::channel::select::search::{Case, Mode, Outcome, Scratch, Search};
-use crate::select_world::{Chan, Entered, G, GPtr, Give, Operation, Patience, Recv, Right, hand};
+use crate::goroutines::{Entered, G, GPtr, pass};
+use crate::select_world::{Chan, Give, Operation, Patience, Recv, Right, hand};
 use crate::{explore, explore_up_to};
 
 /// What a select has come to.
@@ -152,7 +153,7 @@ fn a_select_meets_its_time_limit_and_a_value() {
             let other = Arc::clone(&one);
             let other = thread::spawn(move || {
                 let sent_first = value_first && other[1].try_send(7);
-                gp.timer.pass();
+                pass();
                 sent_first || !value_first && other[1].try_send(7)
             });
             let [a, b] = &*one;
@@ -171,7 +172,7 @@ fn two_selects_meet_or_one_gives_up() {
         let both = Arc::clone(&one);
         let second =
             thread::spawn(move || select(other, [&Recv(&both[0]), &Recv(&both[1])], 0, Patience::Endless, Mode::Do));
-        gp.timer.pass();
+        pass();
         let [a, b] = &*one;
         let first = select(gp, [&Give(b), &Give(a)], 5, Patience::Limited, Mode::Do);
         if first == Done::TimedOut {

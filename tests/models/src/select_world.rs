@@ -1,168 +1,26 @@
-//! What the body of a select stands on: goroutines that park, a timer, and channels without a buffer.
+//! What the body of a select stands on besides goroutines: channels without a buffer.
 //!
-//! *What.* The names of `gmp`, `proc` and `channel` that `channel::select::search` and `sync::sudog` use. A goroutine is a thread of the
-//! model; the commit of its park runs on a thread of its own, because in the runtime it is g0 that runs it, while the goroutine may
-//! be going on elsewhere. A channel is the rendezvous of `channel::transfer` in its shortest form, with the runtime's lock and queues.
+//! *What.* The names of `channel` that `channel::select::search` uses. A channel is the rendezvous of `channel::transfer` in its shortest form, with the
+//! runtime's lock and queues, so that a select over two of them can be explored; the runtime's own channels are in `tests/channels.rs`.
 //!
-//! *Why here.* It stands in for floors 3 to 7.
+//! *Why here.* It stands in for floor 7.
 //!
 //! *Invariants.* W1. What a lock protects is a plain cell: that the locks are held is what is modelled, not what they order.
 //!
-//! *Locks.* The runtime's spinning lock, one for each channel; a mutex for the timer.
+//! *Locks.* The runtime's spinning lock, one for each channel.
 //!
 //! *Go:* none.
 
 use std::cell::Cell;
-use std::ops::Deref;
-use std::panic::Location;
-use std::ptr::NonNull;
 
-use loom::sync::{Condvar, Mutex};
-use loom::thread;
-
-use crate::base::shim::{AtomicU32, Ordering};
-use crate::gmp::WaitReason;
-use crate::gmp::status::GStatus;
-use crate::os;
+use crate::goroutines::LIMIT;
 use crate::sync::spin::SpinLock;
 use crate::sync::sudog::{Claimed, Claims, Kind, WaitQueue};
-
-/// A goroutine.
-pub(crate) struct G {
-    pub(crate) status: GStatus,
-    pub(crate) selected: AtomicU32,
-    pub(crate) timer: Timer,
-    runnable: Mutex<bool>,
-    queued: Condvar,
-}
-
-/// Its handle.
-#[derive(Clone, Copy)]
-pub(crate) struct GPtr(NonNull<G>);
-
-// SAFETY: what is behind it is made of loom's types and is shared by design.
-unsafe impl Send for GPtr {}
-
-impl Deref for GPtr {
-    type Target = G;
-
-    fn deref(&self) -> &G {
-        // SAFETY: a goroutine lives until its model's threads have ended.
-        unsafe { self.0.as_ref() }
-    }
-}
-
-impl G {
-    /// A running goroutine, which is never freed: some commit may be on its way out still.
-    pub(crate) fn running() -> GPtr {
-        let g = Box::leak(Box::new(G {
-            status: GStatus::new(),
-            selected: AtomicU32::new(0),
-            timer: Timer::default(),
-            runnable: Mutex::new(false),
-            queued: Condvar::new(),
-        }));
-        g.selected.load(Ordering::Relaxed);
-        g.timer.goroutine.set(Some(GPtr(NonNull::from(&*g))));
-        g.status.dead_to_runnable();
-        g.status.runnable_to_running();
-        GPtr(NonNull::from(g))
-    }
-}
-
-/// Being inside of the runtime, as this goroutine.
-pub(crate) struct Entered(pub(crate) GPtr);
-
-/// The thread that it is on.
-pub(crate) struct M;
-
-impl Entered {
-    pub(crate) fn g(&self) -> GPtr {
-        self.0
-    }
-
-    pub(crate) fn m(&self) -> M {
-        M
-    }
-}
-
-impl M {
-    /// No randomness: the scenarios choose the order of the cases.
-    pub(crate) fn random(&self) -> u64 {
-        0
-    }
-}
-
-pub(crate) fn note_place(_: &Entered, _: &'static Location<'static>) {}
-
-/// Parks the goroutine; g0 is another thread (see the head).
-pub(crate) fn gopark(inside: &Entered, _: WaitReason, commit: fn(GPtr, *mut ()) -> bool, arg: *mut ()) {
-    let (gp, arg) = (inside.g(), arg.addr());
-    gp.status.running_to_waiting();
-    thread::spawn(move || {
-        assert!(commit(gp, std::ptr::with_exposed_provenance_mut(arg)), "this park is not taken back")
-    });
-    let mut runnable = gp.runnable.lock().unwrap();
-    while !*runnable {
-        runnable = gp.queued.wait(runnable).unwrap();
-    }
-    *runnable = false;
-    gp.status.runnable_to_running();
-}
-
-pub(crate) fn goready(gp: GPtr) {
-    assert!(gp.status.waiting_to_runnable(), "only one may ready a goroutine");
-    let before = std::mem::replace(&mut *gp.runnable.lock().unwrap(), true);
-    assert!(!before, "a goroutine is queued twice");
-    gp.queued.notify_one();
-}
-
-/// When every time limit ends; the clock begins at zero.
-const LIMIT: i64 = 1;
-
-type Callback = fn(NonNull<Timer>, i64);
-
-/// The goroutine's timer, and the time.
-#[derive(Default)]
-pub(crate) struct Timer {
-    goroutine: Cell<Option<GPtr>>,
-    /// What to do, and whether the time has come.
-    state: Mutex<(Option<Callback>, bool)>,
-}
-
-impl Timer {
-    /// The time of every time limit of this goroutine has come.
-    pub(crate) fn pass(&self) {
-        os::advance_to(LIMIT);
-        let mut state = self.state.lock().unwrap();
-        state.1 = true;
-        if let Some(callback) = state.0.take() {
-            callback(NonNull::from(self), 0);
-        }
-    }
-
-    /// After this nothing of the last arming can happen, because callbacks run under the mutex.
-    pub(crate) fn cancel(&self) -> bool {
-        self.state.lock().unwrap().0.take().is_some()
-    }
-
-    pub(crate) fn fired(&self) {}
-}
-
-pub(crate) fn arm_on_g0(gp: GPtr, _: i64, callback: Callback) {
-    let mut state = gp.timer.state.lock().unwrap();
-    if state.1 { callback(NonNull::from(&gp.timer), 0) } else { state.0 = Some(callback) }
-}
-
-pub(crate) fn goroutine_of(timer: NonNull<Timer>) -> GPtr {
-    // SAFETY: the timer is a part of its goroutine, which is never freed.
-    unsafe { timer.as_ref() }.goroutine.get().expect("a timer belongs to a goroutine")
-}
 
 /// How long a select may wait.
 #[derive(Clone, Copy)]
 pub(crate) enum Patience {
-    /// Until [`Timer::pass`].
+    /// Until [`crate::goroutines::pass`].
     Limited,
     Endless,
 }

@@ -68,6 +68,29 @@ fn an_address_of_a_thread_local_value_is_a_reference_only_to_its_own_thread() {
     });
 }
 
+/// On aarch64 the compiler keeps it over a park as it keeps an address on x86-64. In a debug build it says too little to be reported.
+#[test]
+fn the_thread_pointer_is_a_reference() {
+    on_a_recorded_thread(|home| {
+        let pointer = crate::os::thread_storage().expect("it was recorded").pointer;
+        assert_eq!(seen(&[1, pointer], home), Some(Why::Reference));
+        let words = [pointer, PLAIN.with(|value| ptr::from_ref(value).addr())];
+        let range = words.as_ptr_range();
+        // SAFETY: the words are ours.
+        let both = unsafe { look(range.start.expose_provenance()..range.end.addr(), home) };
+        assert_eq!((both.why, both.is_bare), (Some(Why::Reference), false));
+        // SAFETY: as above.
+        let one = unsafe { look(range.start.expose_provenance()..range.start.addr() + size_of::<usize>(), home) };
+        assert_eq!((one.why, one.is_bare), (Some(Why::Reference), cfg!(debug_assertions)));
+    });
+}
+
+#[test]
+fn a_pointer_into_the_upper_half_of_what_aarch64_has_is_a_pointer() {
+    assert!(is_pointer(0xaaaa_aaaa_0000) && is_pointer(0xffff_f7ff_0000));
+    assert!(!is_pointer(0x1_0000_0000_0000) && !is_pointer(0xaaaa_aaaa_0001));
+}
+
 #[test]
 fn a_pointer_that_the_storage_has_is_a_handle_until_it_is_gone_from_there() {
     on_a_recorded_thread(|home| {
@@ -101,7 +124,7 @@ fn a_thread_without_a_record_keeps_nobody() {
     let address = PLAIN.with(|value| ptr::from_ref(value).addr());
     assert_eq!(home.storage.get().high, 0);
     // SAFETY: an empty stack.
-    assert_eq!(unsafe { look(0..0, &home) }, Seen { words: 0, why: None });
+    assert_eq!(unsafe { look(0..0, &home) }, Seen { words: 0, why: None, is_bare: false });
     let words = [address];
     let stack = words.as_ptr().expose_provenance();
     // SAFETY: the words are ours.

@@ -29,6 +29,8 @@ pub(crate) struct ThreadStorage {
     pub(crate) values: Range<usize>,
     /// The same, and the control block of the thread.
     pub(crate) all: Range<usize>,
+    /// The thread pointer.
+    pub(crate) pointer: usize,
 }
 
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
@@ -73,7 +75,7 @@ mod known {
             pointer - CONTROL_BLOCK..pointer + 2 * size_of::<usize>()
         };
         let all = values.start.min(control.start)..values.end.max(control.end);
-        Some(ThreadStorage { own, values, all })
+        Some(ThreadStorage { own, values, all, pointer })
     }
 
     /// The blocks of the modules that lie next to each other (LS1), on their side of the thread pointer.
