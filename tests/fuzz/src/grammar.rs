@@ -19,152 +19,173 @@ const DEPTH: usize = 6;
 fn productions(symbol: char) -> &'static [&'static str] {
     match symbol {
         // A list of cases, one case, what may separate two.
-        'S' => &["", "$C", "$C $S", "$C $S", "$C $S"],
-        'C' => &[
-            "default => a,",
-            "recv(rx) -> _ => {}",
-            "recv(rx) -> x => a $o b,",
-            "recv(rx) -> x => a $o b $o c,",
-            "recv(rx) -> x => a as $t $o b $o c,",
-            "send(tx, a $o b) -> $p => {}",
-            "send(tx, $e) -> _ => b $o c,",
-            "recv($e) -> $p => $b$,",
-            "recv($e) -> $p => $b$,",
-            "send($e, $e) -> $p => $b$,",
-            "send($e, $e,) -> $p => $b$,",
-            "default => $b$,",
-            "default($e) => $b$,",
-            "recv($e) $i $p => $b$,",
-            "$i($e) -> $p => $b$,",
-            "recv($e) -> $p if $e => $b$,",
-        ],
-        ',' => &[",", ",", ",", "", ";", ",,"],
-        'b' => &["{}", "{ $e }", "$e", "$e", "none($e)"],
+        'S' => SELECTS,
+        'C' => CASES,
+        ',' => SEPARATORS,
+        'b' => BODIES,
         'e' => EXPRESSIONS,
-        'o' => &[
-            "+", "-", "*", "/", "%", "&", "|", "^", "<<", ">>", "<", ">", "<=", ">=", "==", "!=", "&&", "||", "=",
-            "+=", "<<=", ">>=", "|=", "-=", "..", "..=",
-        ],
+        'o' => OPERATORS,
         't' => TYPES,
         'p' => PATTERNS,
-        'i' => &[
-            "x", "recv", "send", "default", "match", "if", "r#match", "self", "=>", "->", "'a", "\"s\"", "|", "<", ">",
-        ],
+        'i' => STRAYS,
         // An item, and the parts of a function.
-        'I' => &[
-            "fn main() {}",
-            "$A fn $n() { $e }",
-            "$V fn $n() {}",
-            "$Q fn main() {}",
-            "fn main$G() {}",
-            "fn main($P) {}",
-            "fn main() $R {}",
-            "fn main() $R $W {}",
-            "$A $V fn $n() $R { $e }",
-            "$A $V $Q fn $n$G($P) $R $W { $e }",
-            "$A $V $Q fn $n$G($P) $R $W;",
-            "none($V) fn $n() -> none($t) none({ $e })",
-            "$A $V struct S { a: $t }",
-            "$A $V const $n: $t = $e;",
-            "$A mod m { $I }",
-            "$A impl S { $I }",
-            "m! { $e }",
-            "$A $V use a::{b, c};",
-        ],
-        'A' => &[
-            "",
-            "$A #[cfg(unix)]",
-            "/// A.\n$A",
-            "#[test] $A",
-            "#[tokio::main(a = $l)] $A",
-            "#[goruntime::init] $A",
-            "#[goruntime::main] $A",
-            "#[a = $l] $A",
-            "#[::a::bench] $A",
-            "#[unsafe(no_mangle)] $A",
-        ],
-        'V' => &["", "pub", "pub(crate)", "pub(in a::b)", "pub (self)"],
-        'Q' => {
-            &["", "const", "async", "unsafe", "extern", "extern \"C\"", "const unsafe extern \"C\"", "safe", "default"]
-        }
-        'G' => &[
-            "",
-            "<>",
-            "<'a>",
-            "<T: Fn($t) -> $t>",
-            "<'a, T: A<'a, $t>, const N: usize>",
-            "<T>",
-            "<const B: bool = { 1 > 2 }>",
-        ],
-        'P' => &[
-            "",
-            "a: $t",
-            "$p: $t, b: $t",
-            "self",
-            "&mut self",
-            "&'a self, x: $t",
-            "self: $t",
-            "mut self",
-            "x: fn($t) -> $t",
-        ],
-        'R' => &["", "-> $t", "-> $t", "-> !", "-> Result<(), $t>"],
-        'W' => &["", "where T: Copy", "where", "where for<'a> $t: A<'a>, T: B"],
-        'n' => &["main", "f", "r#fn", "test", "r#main", "_f"],
+        'I' => ITEMS,
+        'A' => ATTRIBUTES,
+        'V' => VISIBILITIES,
+        'Q' => QUALIFIERS,
+        'G' => GENERICS,
+        'P' => PARAMETERS,
+        'R' => RETURNS,
+        'W' => WHERES,
+        'n' => NAMES,
         // The arguments of an attribute.
-        'M' => &["", "$m", "$m, $M", "$m, $M", "$m,, $M"],
-        'm' => &[
-            "max_procs = 1",
-            "max_procs = $v",
-            "main_stack_size = $v",
-            "stack_size = $v",
-            "migrate = $v",
-            "crate = $v",
-            "crate = $q",
-            "after = [$L]",
-            "after = $v",
-            "$i = $v",
-            "max_procs",
-            "max_procs =",
-            "migrate == true",
-        ],
-        'v' => &["4", "$l", "$e", "{ $e }", "none($e)", "[$L]", "$q", "-1", "2 * 1024", "true", "false"],
-        'l' => &[
-            "1",
-            "0",
-            "1usize",
-            "1u8",
-            "0x1_0",
-            "99999999999999999999",
-            "1073741824",
-            "1073741825",
-            "1.5",
-            "'c'",
-            "b'c'",
-            "\"::a::b\"",
-            "\"a b\"",
-            "\"\"",
-            "true",
-            "c\"a\"",
-            "b\"a\"",
-            "1e3",
-            "1f32",
-        ],
-        'L' => &["", "$q", "$q, $L", "$q, $L", "$e, $L", "none($q), $L"],
-        'q' => &[
-            "a",
-            "a::b",
-            "::a::b",
-            "crate::a",
-            "self::a",
-            "super::super::a",
-            "a::<u8>",
-            "r#fn::a",
-            "$$crate::a",
-            "a::",
-        ],
+        'M' => ARGUMENT_LISTS,
+        'm' => ARGUMENTS,
+        'v' => VALUES,
+        'l' => LITERALS,
+        'L' => PATH_LISTS,
+        'q' => PATHS,
         _ => &["a"],
     }
 }
+
+const SELECTS: &[&str] = &["", "$C", "$C $S", "$C $S", "$C $S"];
+
+const CASES: &[&str] = &[
+    "default => a,",
+    "recv(rx) -> _ => {}",
+    "recv(rx) -> x => a $o b,",
+    "recv(rx) -> x => a $o b $o c,",
+    "recv(rx) -> x => a as $t $o b $o c,",
+    "send(tx, a $o b) -> $p => {}",
+    "send(tx, $e) -> _ => b $o c,",
+    "recv($e) -> $p => $b$,",
+    "recv($e) -> $p => $b$,",
+    "send($e, $e) -> $p => $b$,",
+    "send($e, $e,) -> $p => $b$,",
+    "default => $b$,",
+    "default($e) => $b$,",
+    "recv($e) $i $p => $b$,",
+    "$i($e) -> $p => $b$,",
+    "recv($e) -> $p if $e => $b$,",
+];
+
+const SEPARATORS: &[&str] = &[",", ",", ",", "", ";", ",,"];
+
+const BODIES: &[&str] = &["{}", "{ $e }", "$e", "$e", "none($e)"];
+
+const OPERATORS: &[&str] = &[
+    "+", "-", "*", "/", "%", "&", "|", "^", "<<", ">>", "<", ">", "<=", ">=", "==", "!=", "&&", "||", "=", "+=", "<<=",
+    ">>=", "|=", "-=", "..", "..=",
+];
+
+const STRAYS: &[&str] =
+    &["x", "recv", "send", "default", "match", "if", "r#match", "self", "=>", "->", "'a", "\"s\"", "|", "<", ">"];
+
+const ITEMS: &[&str] = &[
+    "fn main() {}",
+    "$A fn $n() { $e }",
+    "$V fn $n() {}",
+    "$Q fn main() {}",
+    "fn main$G() {}",
+    "fn main($P) {}",
+    "fn main() $R {}",
+    "fn main() $R $W {}",
+    "$A $V fn $n() $R { $e }",
+    "$A $V $Q fn $n$G($P) $R $W { $e }",
+    "$A $V $Q fn $n$G($P) $R $W;",
+    "none($V) fn $n() -> none($t) none({ $e })",
+    "$A $V struct S { a: $t }",
+    "$A $V const $n: $t = $e;",
+    "$A mod m { $I }",
+    "$A impl S { $I }",
+    "m! { $e }",
+    "$A $V use a::{b, c};",
+];
+
+const ATTRIBUTES: &[&str] = &[
+    "",
+    "$A #[cfg(unix)]",
+    "/// A.\n$A",
+    "#[test] $A",
+    "#[tokio::main(a = $l)] $A",
+    "#[goruntime::init] $A",
+    "#[goruntime::main] $A",
+    "#[a = $l] $A",
+    "#[::a::bench] $A",
+    "#[unsafe(no_mangle)] $A",
+];
+
+const VISIBILITIES: &[&str] = &["", "pub", "pub(crate)", "pub(in a::b)", "pub (self)"];
+
+const QUALIFIERS: &[&str] =
+    &["", "const", "async", "unsafe", "extern", "extern \"C\"", "const unsafe extern \"C\"", "safe", "default"];
+
+const GENERICS: &[&str] = &[
+    "",
+    "<>",
+    "<'a>",
+    "<T: Fn($t) -> $t>",
+    "<'a, T: A<'a, $t>, const N: usize>",
+    "<T>",
+    "<const B: bool = { 1 > 2 }>",
+];
+
+const PARAMETERS: &[&str] =
+    &["", "a: $t", "$p: $t, b: $t", "self", "&mut self", "&'a self, x: $t", "self: $t", "mut self", "x: fn($t) -> $t"];
+
+const RETURNS: &[&str] = &["", "-> $t", "-> $t", "-> !", "-> Result<(), $t>"];
+
+const WHERES: &[&str] = &["", "where T: Copy", "where", "where for<'a> $t: A<'a>, T: B"];
+
+const NAMES: &[&str] = &["main", "f", "r#fn", "test", "r#main", "_f"];
+
+const ARGUMENT_LISTS: &[&str] = &["", "$m", "$m, $M", "$m, $M", "$m,, $M"];
+
+const ARGUMENTS: &[&str] = &[
+    "max_procs = 1",
+    "max_procs = $v",
+    "main_stack_size = $v",
+    "stack_size = $v",
+    "migrate = $v",
+    "crate = $v",
+    "crate = $q",
+    "after = [$L]",
+    "after = $v",
+    "$i = $v",
+    "max_procs",
+    "max_procs =",
+    "migrate == true",
+];
+
+const VALUES: &[&str] = &["4", "$l", "$e", "{ $e }", "none($e)", "[$L]", "$q", "-1", "2 * 1024", "true", "false"];
+
+const LITERALS: &[&str] = &[
+    "1",
+    "0",
+    "1usize",
+    "1u8",
+    "0x1_0",
+    "99999999999999999999",
+    "1073741824",
+    "1073741825",
+    "1.5",
+    "'c'",
+    "b'c'",
+    "\"::a::b\"",
+    "\"a b\"",
+    "\"\"",
+    "true",
+    "c\"a\"",
+    "b\"a\"",
+    "1e3",
+    "1f32",
+];
+
+const PATH_LISTS: &[&str] = &["", "$q", "$q, $L", "$q, $L", "$e, $L", "none($q), $L"];
+
+const PATHS: &[&str] =
+    &["a", "a::b", "::a::b", "crate::a", "self::a", "super::super::a", "a::<u8>", "r#fn::a", "$$crate::a", "a::"];
 
 const EXPRESSIONS: &[&str] = &[
     "a",
