@@ -97,6 +97,11 @@ impl G {
 /// Being inside of the runtime, as this goroutine.
 pub(crate) struct Entered(pub(crate) GPtr);
 
+impl Drop for Entered {
+    /// Back to user code, which nothing here asks about.
+    fn drop(&mut self) {}
+}
+
 /// The thread that it is on.
 pub(crate) struct M;
 
