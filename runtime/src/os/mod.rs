@@ -20,7 +20,10 @@
 //!
 //! **Go:** `os_linux.go`, `mem_linux.go`, `sys_linux_*.s`, `internal/runtime/cgroup`.
 
+mod peek;
 pub(crate) mod race;
+
+pub(crate) use peek::peek;
 
 #[cfg(target_os = "linux")]
 mod linux;
