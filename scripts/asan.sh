@@ -16,10 +16,10 @@ source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 # The sanitizer follows frame pointers to tell where memory was allocated and freed.
 SANITIZER_FLAGS='--cfg goruntime_asan -Cforce-frame-pointers=yes'
 
-# Tests that run in this process, and what is left out of them. The others drive `testprog`, whose subjects are exact texts, addresses of
-# faults, memory, and thread counts, which a sanitizer changes.
-IN_PROCESS=(goroutines thread_mirror test_attribute channel_basic select sync_basic sync_std sync_rwlock sync_condvar sync_once
-    sync_semaphore sync_pool timers context context_ops context_scope net)
+# Tests that run in this process, and some that drive `testprog`. What is left out has subjects that a sanitizer changes: sizes of stacks, memory,
+# thread counts, exact texts of the system's own reports, instructions.
+SUITES=(goroutines thread_mirror test_attribute channel_basic select sync_basic sync_std sync_rwlock sync_condvar sync_once
+    sync_semaphore sync_pool timers context context_ops context_scope net futures locks fs io_pipes process ends)
 
 programs() {
     run sanitized address test -p goruntime-asan --features asan
@@ -27,7 +27,7 @@ programs() {
 
 suites() {
     local arguments=() name
-    for name in "${IN_PROCESS[@]}"; do
+    for name in "${SUITES[@]}"; do
         arguments+=(--test "$name")
     done
     # Backtraces of the many panics on purpose take longer than the tests.
