@@ -148,6 +148,47 @@ rust_src() {
 sanitized() {
     local sanitizer=$1 command=$2
     shift 2
-    RUSTC_BOOTSTRAP=1 RUSTFLAGS="${RUSTFLAGS:-} -Zsanitizer=$sanitizer ${SANITIZER_CFG:-}" \
+    RUSTC_BOOTSTRAP=1 RUSTFLAGS="${RUSTFLAGS:-} -Zsanitizer=$sanitizer ${SANITIZER_FLAGS:-}" \
         cargo "$command" -Zbuild-std --target x86_64-unknown-linux-gnu "$@"
+}
+
+# What `sanitized` needs.
+sanitizer_tools() {
+    if [[ $(uname -sm) != 'Linux x86_64' ]]; then
+        echo 'sanitizers are told of goroutines on Linux x86-64 only' >&2
+        exit 1
+    fi
+    rust_src || exit 1
+    # Either gives the addresses of a report their names.
+    command -v llvm-symbolizer >/dev/null || need addr2line binutils || true
+}
+
+# sanitizer_command SANITIZER COMMAND ARGUMENTS...: what a script for a sanitizer is told to do. It has said where it was called (HERE), and which steps
+# are its commands `check` (CHECK) and `quick` (QUICK); its head is its help.
+sanitizer_command() {
+    local sanitizer=$1 command=${2:-} name
+    shift
+    local steps=()
+    case $command in
+    run | test)
+        sanitizer_tools
+        cd "$HERE"
+        sanitized "$sanitizer" "$@"
+        return
+        ;;
+    check) steps=("${CHECK[@]}") ;;
+    quick) steps=("${QUICK[@]}") ;;
+    *)
+        sed -n '2,/^set /{/^set /d;s/^# \{0,1\}//p}' "$ROOT/scripts/$(basename "$0")" >&2
+        exit 64
+        ;;
+    esac
+    # Reports tell lines, not values; this spares a fifth of the build.
+    export CARGO_PROFILE_DEV_DEBUG=line-tables-only
+    trap report EXIT
+    step tools sanitizer_tools
+    for name in "${steps[@]}"; do
+        step "$name" "$name"
+    done
+    FINISHED=yes
 }

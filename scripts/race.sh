@@ -13,24 +13,14 @@ set -euo pipefail
 HERE=$PWD
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 
-SANITIZER_CFG='--cfg goruntime_tsan'
+SANITIZER_FLAGS='--cfg goruntime_tsan'
 PACKAGE=(-p goruntime-tests)
 
 # Tests that run in this process, and what is left out of them. The others drive `testprog`, whose subjects are exact texts, addresses of
 # faults, memory, and thread counts, which a sanitizer changes.
 IN_PROCESS=(goroutines thread_mirror test_attribute channel_basic select sync_basic sync_std sync_rwlock sync_condvar sync_once
     sync_semaphore sync_pool timers context context_ops context_scope net)
-QUICK=(goroutines sync_basic timers context_scope)
-
-tools() {
-    if [[ $(uname -sm) != 'Linux x86_64' ]]; then
-        echo 'thread sanitizer is told of goroutines on Linux x86-64 only' >&2
-        exit 1
-    fi
-    rust_src || exit 1
-    # Either gives the addresses of a report their names.
-    command -v llvm-symbolizer >/dev/null || need addr2line binutils || true
-}
+QUICK_SUITES=(goroutines sync_basic timers context_scope)
 
 programs() {
     run sanitized thread test "${PACKAGE[@]}" --features race --test race
@@ -50,30 +40,8 @@ suites() {
 }
 
 all_suites() { suites "${IN_PROCESS[@]}"; }
-some_suites() { suites "${QUICK[@]}"; }
+some_suites() { suites "${QUICK_SUITES[@]}"; }
 
-case ${1:-} in
-run | test)
-    tools
-    cd "$HERE"
-    sanitized thread "$@"
-    ;;
-check)
-    trap report EXIT
-    step tools tools
-    step programs programs
-    step suites all_suites
-    FINISHED=yes
-    ;;
-quick)
-    trap report EXIT
-    step tools tools
-    step programs programs
-    step suites some_suites
-    FINISHED=yes
-    ;;
-*)
-    sed -n '2,/^set /{/^set /d;s/^# \{0,1\}//p}' "${BASH_SOURCE[0]}" >&2
-    exit 64
-    ;;
-esac
+CHECK=(programs all_suites)
+QUICK=(programs some_suites)
+sanitizer_command thread "$@"

@@ -356,18 +356,20 @@ fn values_left_by_senders_and_receivers_are_dropped_with_the_channel() {
 
 #[test]
 fn a_destructor_may_use_the_channel_it_was_left_in() {
-    struct Sends(Sender<Sends>, Arc<AtomicUsize>);
+    struct Sends(Option<Sender<Sends>>, Arc<AtomicUsize>);
     impl Drop for Sends {
         fn drop(&mut self) {
-            let refused = self.0.try_send(Sends(self.0.clone(), self.1.clone()));
-            std::mem::forget(refused.expect_err("the receivers are gone"));
+            let Some(tx) = self.0.take() else { return };
+            let refused = tx.try_send(Sends(Some(tx.clone()), self.1.clone()));
+            // Which is not to send again.
+            refused.expect_err("the receivers are gone").into_inner().0 = None;
             self.1.fetch_add(1, Ordering::Relaxed);
         }
     }
     with_procs(1, || {
         let dropped = Arc::new(AtomicUsize::new(0));
         let (tx, rx) = bounded(2);
-        (0..2).for_each(|_| assert!(tx.send(Sends(tx.clone(), dropped.clone())).is_ok()));
+        (0..2).for_each(|_| assert!(tx.send(Sends(Some(tx.clone()), dropped.clone())).is_ok()));
         drop((rx, tx));
         assert_eq!(dropped.load(Ordering::Relaxed), 2);
     });

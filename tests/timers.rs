@@ -340,12 +340,15 @@ fn a_function_may_set_its_own_timer_again() {
         let mut calls = 0;
         let handle = after_func(MS, move || {
             calls += 1;
-            tx.send(calls).unwrap();
+            let own = take.recv().unwrap();
             if calls < 5 {
-                let own = take.recv().unwrap();
                 assert!(!own.reset(Duration::ZERO));
                 again.send(own).unwrap();
+            } else {
+                // In the channel it would keep the function, which has both ends of it.
+                drop(own);
             }
+            tx.send(calls).unwrap();
         });
         give.send(handle).unwrap();
         assert_eq!((0..5).map(|_| rx.recv().unwrap()).collect::<Vec<_>>(), [1, 2, 3, 4, 5]);

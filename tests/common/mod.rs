@@ -18,6 +18,11 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::thread;
 use std::time::Duration;
 
+/// The binary that was built with the tests; nothing in a package that has none.
+const TESTPROG: &str = match option_env!("CARGO_BIN_EXE_testprog") {
+    Some(path) => path,
+    None => "",
+};
 /// After this long a program hangs; the slowest one takes some seconds on a machine that does nothing else.
 const DEADLINE: Duration = Duration::from_secs(240);
 /// How long a program that hangs may take to print its goroutines.
@@ -51,7 +56,7 @@ pub(crate) fn run_program(name: &str, env: &[(&str, &str)]) -> Output {
 /// The command that runs the program `name` of `testprog`. `TESTPROG` names another command than the binary that was built with
 /// the tests: an emulator and a `testprog` for another machine, say.
 pub(crate) fn program(name: &str) -> Command {
-    let words = std::env::var("TESTPROG").unwrap_or_else(|_| env!("CARGO_BIN_EXE_testprog").to_owned());
+    let words = std::env::var("TESTPROG").unwrap_or_else(|_| TESTPROG.to_owned());
     let mut words = words.split(' ');
     let mut command = Command::new(words.next().expect("a split text has a first part"));
     command.args(words).arg(name);
@@ -240,7 +245,7 @@ fn header(line: &str) -> Option<(u64, String)> {
 
 /// Has cargo build more with the profile and for the target of the tests, and returns the directory that programs are built into.
 pub(crate) fn build(arguments: &[&str]) -> PathBuf {
-    let profile = Path::new(env!("CARGO_BIN_EXE_testprog")).parent().expect("a program is in a directory");
+    let profile = Path::new(TESTPROG).parent().expect("a program is in a directory");
     let name = |path: &Path| path.file_name().and_then(|name| name.to_str()).map(str::to_owned);
     let mut command = Command::new(env!("CARGO"));
     command.args(["build", "--quiet"]).args(arguments).current_dir(env!("CARGO_MANIFEST_DIR"));

@@ -21,8 +21,10 @@ use std::time::Duration;
 use goruntime::__private::{others_wait, set_time_slices};
 use goruntime::runtime::{set_gomaxprocs, yield_now};
 
+/// Whether a sanitizer slows everything down, by a factor of ten to a hundred.
+pub(crate) const IS_SANITIZED: bool = cfg!(any(goruntime_asan, goruntime_tsan));
 /// After this long a test hangs; the slowest takes seconds on a machine that does nothing else.
-pub(crate) const DEADLINE: Duration = Duration::from_secs(240);
+pub(crate) const DEADLINE: Duration = Duration::from_secs(if IS_SANITIZED { 1200 } else { 240 });
 
 static SERIAL: Mutex<()> = Mutex::new(());
 

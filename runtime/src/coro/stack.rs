@@ -24,12 +24,13 @@
 
 use std::mem::ManuallyDrop;
 use std::num::NonZeroUsize;
+use std::ops::Range;
 
 use corosensei::stack::{MIN_STACK_SIZE, Stack as RawStack, StackPointer};
 
 use super::error::StackSizeError;
 use super::{overflow, pool};
-use crate::os::{self, race};
+use crate::os;
 
 /// Address space of a slab, where the class does not ask for more.
 const SLAB_BYTES: usize = 64 << 20;
@@ -50,7 +51,7 @@ pub(crate) struct StackClass(u8);
 
 impl StackClass {
     /// What a goroutine gets if nobody asks for another size: 256 KiB of address space.
-    pub(crate) const DEFAULT: Self = Self(18 + race::MORE_STACK);
+    pub(crate) const DEFAULT: Self = Self(18 + os::MORE_STACK);
     /// The largest class, 1 GiB.
     pub(crate) const LARGEST: Self = Self(30);
     /// log2 of the smallest class that any machine can have.
@@ -67,7 +68,7 @@ impl StackClass {
         if bytes < Self::smallest().bytes() || bytes > Self::LARGEST.bytes() {
             return Err(StackSizeError { bytes });
         }
-        let log2 = bytes.next_power_of_two().trailing_zeros() as u8 + race::MORE_STACK;
+        let log2 = bytes.next_power_of_two().trailing_zeros() as u8 + os::MORE_STACK;
         Ok(Self::from_log2(log2.min(Self::LARGEST.0)))
     }
 
@@ -124,7 +125,7 @@ impl StackClass {
     }
 }
 
-const _: () = assert!(StackClass::DEFAULT.slots() == 256 >> race::MORE_STACK);
+const _: () = assert!(StackClass::DEFAULT.slots() == 256 >> os::MORE_STACK);
 const _: () = assert!(StackClass::LARGEST.slots() == 1);
 // ST3 for the smallest class: a quarter of 16 KiB is guard, and the largest colour leaves enough of the rest.
 const _: () = assert!((12 << 10) - COLOURS * COLOUR_STEP >= MIN_STACK_SIZE);
@@ -254,6 +255,17 @@ impl Stack {
     /// Low end of the slot, where the guard begins.
     fn low(&self) -> usize {
         self.base.get() + self.place.colour_bytes() - self.class().bytes()
+    }
+
+    /// The whole slot but for the colour, the guard included.
+    #[inline]
+    pub(super) fn range(&self) -> Range<usize> {
+        self.low()..self.base.get()
+    }
+
+    /// What frames may use.
+    pub(super) fn usable(&self) -> Range<usize> {
+        self.low() + self.class().guard_bytes()..self.base.get()
     }
 
     /// Remembers that code ran on it, so that a sweep discards its memory.

@@ -20,7 +20,7 @@ use super::pool::{POOL, Pool};
 use super::ranges;
 use super::slab::SlotSet;
 use super::stack::{MAX_SLOTS, StackClass};
-use crate::os;
+use crate::os::{self, asan};
 
 /// How many headers are looked at in one locking.
 const SCAN: u32 = 64;
@@ -83,6 +83,7 @@ fn unmap_idle(deep: bool, swept: &mut Swept) {
         }
         Some((index, pool.retire(index)))
     }) {
+        asan::renew(start..start + len);
         let start = NonNull::new(start as *mut u8).expect("a live slab has a start (SL4)");
         // SAFETY: the slab is retired, and it was wholly free, so no stack of it exists (SL3).
         unsafe { os::release(start, len) };

@@ -13,7 +13,8 @@
 //!   accident: a dropped `Coro` leaks its stack.
 //! - CO3. The yielder lies on the coroutine's stack and is used only by code that runs on that stack.
 //! - CO4. While a coroutine is suspended, the lowest address on its stack that corosensei's handle has is the saved stack pointer: the others are
-//!   the stack's base and where the pointer was before the first resume.
+//!   the stack's base and where the pointer was before the first resume. The low end of the slot, which it has in builds for address sanitizer, is in
+//!   the guard.
 //!
 //! **Locks.** None.
 //!
@@ -24,11 +25,10 @@ use std::mem::{ManuallyDrop, MaybeUninit};
 use std::ops::Range;
 use std::ptr;
 
-use corosensei::stack::Stack as _;
 use corosensei::{Coroutine, CoroutineResult};
 
 use super::stack::{Stack, StackClass};
-use crate::os::race;
+use crate::os::{asan, race};
 
 /// The coroutine's handle on itself, for [`suspend`] and [`on_parent_stack`].
 pub(crate) type Yielder<Y> = corosensei::Yielder<(), Y>;
@@ -51,7 +51,10 @@ impl<Y: 'static> Coro<Y> {
     #[inline]
     pub(crate) unsafe fn new(mut stack: Stack, entry: Entry<Y>, argument: *mut ()) -> Self {
         stack.mark_used();
-        race::renew(stack.limit().get()..stack.base().get());
+        race::renew(stack.range());
+        if asan::IS_ON {
+            asan::adopt(stack.usable());
+        }
         let body = move |yielder: &Yielder<Y>, ()| {
             // SAFETY: the caller of `new` allows this one call, and a coroutine's body runs once.
             unsafe { entry(argument, yielder) }
@@ -85,6 +88,7 @@ impl<Y: 'static> Coro<Y> {
     #[inline]
     pub(crate) fn suspended_frames(&self, yielder: *const Yielder<Y>, class: StackClass) -> Option<Range<usize>> {
         let top = yielder.addr();
+        let limit = top.saturating_sub(class.bytes() - class.guard_bytes());
         let handle = ptr::from_ref(&self.inner).cast::<MaybeUninit<usize>>();
         let mut low = top;
         for index in 0..size_of::<Self>() / size_of::<usize>() {
@@ -92,7 +96,7 @@ impl<Y: 'static> Coro<Y> {
             let word = unsafe { handle.add(index).read_volatile() };
             // SAFETY: the fields are pointers and words of the same size; padding would be some stale word in memory, and is compared only.
             let word = unsafe { word.assume_init() };
-            if word < low && word >= top.saturating_sub(class.bytes()) {
+            if word < low && word >= limit {
                 low = word;
             }
         }
@@ -107,7 +111,11 @@ impl<Y: 'static> Coro<Y> {
     #[inline]
     pub(crate) fn into_stack(self) -> Stack {
         assert!(self.is_done(), "the stack of a coroutine that has not returned is taken");
-        ManuallyDrop::into_inner(self.inner).into_stack()
+        let stack = ManuallyDrop::into_inner(self.inner).into_stack();
+        if asan::IS_ON {
+            asan::retire(stack.usable());
+        }
+        stack
     }
 }
 

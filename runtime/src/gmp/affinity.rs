@@ -16,8 +16,8 @@
 //!
 //! *Invariants.* AG1. `M::storage` is written by the thread itself before it runs its first goroutine, and never again: whoever got hold of a
 //! goroutine that ran there sees it. Threads that run goroutines do not end (M1), so the storage can be read as long as the process lives; foreign
-//! threads, which do end, have none and are nobody's last thread. AG2. Words of another thread's storage are read one by one, volatile, and only
-//! compared: they may change meanwhile. None is remembered for the next look. AG3. A look allocates nothing and takes no lock.
+//! threads, which do end, have none and are nobody's last thread. AG2. Words of another thread's storage, and of stacks, are read one by one and
+//! only compared: they may change meanwhile. None is remembered for the next look. AG3. A look allocates nothing and takes no lock.
 //!
 //! *Locks.* None.
 //!
@@ -198,8 +198,8 @@ pub(crate) unsafe fn look(stack: Range<usize>, home: &M) -> Seen {
     let mut at = stack.start;
     let mut is_bare = false;
     while at < end {
-        // SAFETY: a word of the stack, which the caller owns. Volatile, because it may be a slot that no Rust value has been written to.
-        let word = unsafe { ptr::with_exposed_provenance::<usize>(at).read_volatile() };
+        // SAFETY: an aligned word of the stack, which the caller owns.
+        let word = unsafe { os::peek(at) };
         at += size_of::<usize>();
         let why = if storage.contains(word) {
             if cfg!(debug_assertions) && word == storage.pointer {
@@ -255,7 +255,7 @@ pub(crate) unsafe fn fingerprint(stack: Range<usize>) -> u64 {
     let mut print = 0u64;
     for at in (stack.start..stack.end.min(stack.start + MOST_STACK)).step_by(size_of::<usize>()) {
         // SAFETY: as in `look`.
-        let word = unsafe { ptr::with_exposed_provenance::<usize>(at).read_volatile() };
+        let word = unsafe { os::peek(at) };
         if is_in(process, word) {
             print = (print ^ word as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(29);
         }
@@ -328,9 +328,8 @@ impl Handles {
 fn is_owned(lock: usize, storage: &Storage) -> bool {
     let number = |word: usize| word != 0 && word < ADDRESSES.start;
     (0..2).any(|index| {
-        let place = ptr::with_exposed_provenance::<usize>(lock + index * size_of::<usize>());
-        // SAFETY: std's lock is a static that is larger than two words. Volatile, because its owner may change it meanwhile.
-        let owner = unsafe { place.read_volatile() };
+        // SAFETY: std's lock is a static that is larger than two words, and aligned.
+        let owner = unsafe { os::peek(lock + index * size_of::<usize>()) };
         let (start, end) = storage.values;
         number(owner) && (start..end).step_by(size_of::<usize>()).any(|at| read(at) == owner)
     })
@@ -339,9 +338,8 @@ fn is_owned(lock: usize, storage: &Storage) -> bool {
 /// A word of a thread's storage.
 #[inline(always)]
 fn read(at: usize) -> usize {
-    // SAFETY: an aligned address between the bounds that `record` has noted, of a thread that does not end (AG1). Volatile, because that thread may
-    // change the word meanwhile (AG2).
-    unsafe { ptr::with_exposed_provenance::<usize>(at).read_volatile() }
+    // SAFETY: an aligned address between the bounds that `record` has noted, of a thread that does not end (AG1) and may change the word meanwhile (AG2).
+    unsafe { os::peek(at) }
 }
 
 /// Whether a word can be a pointer to a heap object.

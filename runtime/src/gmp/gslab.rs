@@ -17,7 +17,7 @@ use crate::base::lock::Lock;
 use crate::base::mapvec::MapVec;
 use crate::base::throw::{print_facts, throw};
 use crate::gmp::{G, GList, GPtr};
-use crate::os;
+use crate::os::{self, asan};
 
 const SLAB_BYTES: usize = 1 << 20;
 const SLAB_GS: usize = SLAB_BYTES / size_of::<G>();
@@ -113,6 +113,7 @@ fn add_slab() {
             throw("out of memory");
         }
     };
+    asan::keep(memory.addr().get()..memory.addr().get() + SLAB_BYTES);
     SLABS[count].store(memory.as_ptr().cast(), Ordering::Relaxed);
     // Release: pairs with the Acquire in `for_each`.
     SLAB_COUNT.store(count + 1, Ordering::Release);

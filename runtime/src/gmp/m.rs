@@ -23,7 +23,7 @@ use crate::base::{lock::Lock, tls};
 use crate::gmp::affinity::{Counters, Storage};
 use crate::gmp::claim::Claim;
 use crate::gmp::{G, GList, GPtr, MList, MPtr, P, PPtr, Switch};
-use crate::os;
+use crate::os::{self, asan};
 
 /// A thread as the scheduler sees it.
 #[repr(C)]
@@ -117,6 +117,7 @@ fn allocate() -> NonNull<M> {
             }
         };
         *room = (memory.as_ptr().expose_provenance(), ROOM_BYTES);
+        asan::keep(room.0..room.0 + ROOM_BYTES);
     }
     let place = core::ptr::with_exposed_provenance_mut::<M>(room.0);
     *room = (room.0 + size, room.1 - size);

@@ -20,7 +20,14 @@
 //!
 //! **Go:** `os_linux.go`, `mem_linux.go`, `sys_linux_*.s`, `internal/runtime/cgroup`.
 
+pub(crate) mod asan;
+mod peek;
 pub(crate) mod race;
+
+pub(crate) use peek::peek;
+
+/// Log2 of the factor by which stacks are larger than what was asked for: what sanitizers take.
+pub(crate) const MORE_STACK: u8 = race::MORE_STACK + asan::MORE_STACK;
 
 #[cfg(target_os = "linux")]
 mod linux;

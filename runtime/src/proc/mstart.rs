@@ -24,7 +24,7 @@ use crate::os::{self, race};
 use crate::proc::{OnG0, chaos, execute, newproc, wake};
 
 /// Stack of a thread: the scheduler runs on it, and the symbolizing of backtraces.
-const THREAD_STACK: usize = (256 << 10) << race::MORE_STACK;
+const THREAD_STACK: usize = (256 << 10) << os::MORE_STACK;
 /// How many times a thread is tried for when there are too many: Go's number, as are the pauses in between, of as many milliseconds as there were
 /// tries.
 const TRIES: u64 = 20;

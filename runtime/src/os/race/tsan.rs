@@ -210,8 +210,7 @@ pub(crate) fn hide_thread() {
 // Defaults, which `TSAN_OPTIONS` can change. Assembly, because the sanitizer asks before instrumented code may run.
 //
 // Not reported: the list that a thread keeps of the destructors of its thread-locals. Each goroutine that is the first to use one appends to
-// it, one after the other. The affinity guard: it reads words of another thread's storage, which may change meanwhile, and only compares
-// them (AG2). A longer history: a thread that does much would take that of goroutines which have ended, and their
+// it, one after the other. A longer history: a thread that does much would take that of goroutines which have ended, and their
 // races would not be reported. No second of waiting at the end for other threads' races: they are reported when they happen.
 core::arch::global_asm!(
     ".pushsection .text",
@@ -227,7 +226,7 @@ core::arch::global_asm!(
     "ret",
     ".popsection",
     ".pushsection .rodata",
-    "2: .asciz \"race:std::sys::thread_local::destructors\\nrace:goruntime::gmp::affinity\\n\"",
+    "2: .asciz \"race:std::sys::thread_local::destructors\\n\"",
     "3: .asciz \"history_size=6:atexit_sleep_ms=0\"",
     ".popsection",
 );
