@@ -44,6 +44,13 @@ SKIPPED=(
     wake_in_order_after_the_newest
 )
 
+SKIPPED_HAZARDS=(
+    # Spins without the guard until another goroutine has run on the thread that it has left, which chaos may have sent elsewhere.
+    --skip the_lock_of_standard_output_has_one_holder
+    # That one processor is one thread: without the guard chaos changes it.
+    --skip state_that_nests_wants_a_thread_of_its_own
+)
+
 ARGUMENTS=()
 for name in "${SKIPPED[@]}"; do
     ARGUMENTS+=(--skip "$name")
@@ -121,7 +128,7 @@ models() {
 guarded() {
     local seed setting
     for ((seed = FIRST; seed <= LAST; seed++)); do
-        GORUNTIME_TEST_CHAOS=$seed run cargo test --quiet --release --manifest-path tests/hazards/Cargo.toml
+        GORUNTIME_TEST_CHAOS=$seed run cargo test --quiet --release --manifest-path tests/hazards/Cargo.toml -- "${SKIPPED_HAZARDS[@]}"
         for setting in strict 0; do
             FIRST=$seed LAST=$seed SETTINGS=,tlsguard=$setting in_process "${IN_PROCESS[@]}"
         done

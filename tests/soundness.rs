@@ -263,7 +263,17 @@ impl Drop for Panics {
 #[goruntime::test]
 fn a_scope_panics_if_the_destructor_of_an_outcome_does() {
     within(|| {
-        let scoped = || scope(|s| drop(s.spawn(|| Panics)));
+        // The outcome is dropped by its goroutine, which ends after the handle has gone.
+        let scoped = || {
+            let (tx, rx) = channel::bounded::<()>(0);
+            scope(move |s| {
+                drop(s.spawn(move || {
+                    assert!(rx.recv().is_err());
+                    Panics
+                }));
+                drop(tx);
+            });
+        };
         let payload = catch_unwind(AssertUnwindSafe(scoped)).unwrap_err();
         assert_eq!(*payload.downcast::<&str>().unwrap(), "a scoped thread panicked");
     });

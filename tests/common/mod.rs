@@ -277,7 +277,8 @@ pub(crate) fn build(arguments: &[&str]) -> PathBuf {
 /// The program ended well, and printed exactly this.
 #[track_caller]
 pub(crate) fn assert_prints(out: &Output, stdout: &str) {
-    assert_eq!((out.stdout.as_str(), out.status.code()), (stdout, Some(0)), "stderr:\n{}", out.stderr);
+    let status = out.status;
+    assert_eq!((out.stdout.as_str(), status.code()), (stdout, Some(0)), "{status}, stderr:\n{}", out.stderr);
 }
 
 /// The program ended with status 2, and the first line on standard error is `line`.
