@@ -148,6 +148,18 @@ fn the_last_foreign_thread_or_timer_may_go_unnoticed_by_nobody() {
     dead("dead_after_timer", &["thread park"]);
 }
 
+/// While the goroutine is kept everybody sleeps, and nothing is reported; what was suspected then is suspected again.
+#[test]
+#[cfg(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))]
+fn who_was_kept_on_a_thread_goes_on_before_it_is_reported() {
+    for procs in ["1", "2", "4"] {
+        let out = run_program("dead_after_keeping", &[("GOMAXPROCS", procs), ("GODEBUG", "tlsguard=1")]);
+        assert_fatal(&out, ASLEEP);
+        assert_listed(&out, &["thread park", "thread park", "thread park, locked to thread"]);
+        assert_eq!(out.stdout, "let go: 1\n", "{}", out.stderr);
+    }
+}
+
 #[test]
 fn it_is_found_on_any_number_of_processors() {
     for procs in ["1", "2", "4", "16"] {

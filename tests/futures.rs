@@ -414,7 +414,8 @@ fn a_sleep_can_be_set_again_while_it_is_waited_for() {
             Pin::new(&mut pause).poll(cx)
         }));
         assert!(begin.elapsed() >= Duration::from_millis(5));
-        assert_eq!(polls, 2);
+        // One, if the machine took all this time for it.
+        assert!(polls <= 2, "{polls} polls");
     });
 }
 
@@ -422,11 +423,12 @@ fn a_sleep_can_be_set_again_while_it_is_waited_for() {
 #[test]
 fn a_sleep_wakes_who_polled_last() {
     run(|| {
-        let mut pause = Box::pin(sleep(Duration::from_millis(20)));
+        let mut pause = Box::pin(sleep(Duration::from_secs(3600)));
         block_on(poll_fn(|cx| {
             assert!(pause.as_mut().poll(cx).is_pending());
             Poll::Ready(())
         }));
+        pause.reset(Instant::now() + Duration::from_millis(20));
         future::spawn(pause).join().unwrap();
     });
 }

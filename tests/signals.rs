@@ -354,6 +354,14 @@ fn no_deadlock_is_reported_while_somebody_listens() {
     assert_prints(&running.wait(), "ready\nSIGTERM\n");
 }
 
+/// std frees the main thread's signal stack when any thread leaves the program.
+#[test]
+fn a_program_can_be_left_while_the_main_thread_handles_signals() {
+    for _ in 0..5 {
+        assert_prints(&run_program("sig_exit_in_a_storm", &[]), "leaving\n");
+    }
+}
+
 #[test]
 fn a_deadlock_is_reported_when_nobody_listens_any_more() {
     for name in ["sig_dead_after_stop", "sig_dead_after_thread"] {

@@ -232,8 +232,13 @@ fn a_goroutine_does_not_inherit_locals_whatever_destructors_do() {
 #[goruntime::test]
 fn a_result_that_nobody_takes_may_end_by_goexit() {
     within(|| {
-        // Dropped by its goroutine.
-        drop(spawn(|| Exits));
+        // Dropped by its goroutine, which ends after the handle has gone.
+        let (tx, rx) = channel::bounded::<()>(0);
+        drop(spawn(move || {
+            assert!(rx.recv().is_err());
+            Exits
+        }));
+        drop(tx);
         // Dropped by the one who held the handle, whose goexit it is.
         let holder = spawn(|| {
             let handle = spawn(|| Exits);
@@ -258,7 +263,17 @@ impl Drop for Panics {
 #[goruntime::test]
 fn a_scope_panics_if_the_destructor_of_an_outcome_does() {
     within(|| {
-        let scoped = || scope(|s| drop(s.spawn(|| Panics)));
+        // The outcome is dropped by its goroutine, which ends after the handle has gone.
+        let scoped = || {
+            let (tx, rx) = channel::bounded::<()>(0);
+            scope(move |s| {
+                drop(s.spawn(move || {
+                    assert!(rx.recv().is_err());
+                    Panics
+                }));
+                drop(tx);
+            });
+        };
         let payload = catch_unwind(AssertUnwindSafe(scoped)).unwrap_err();
         assert_eq!(*payload.downcast::<&str>().unwrap(), "a scoped thread panicked");
     });
@@ -386,11 +401,13 @@ fn memory_of_ended_goroutines_is_given_back_and_used_again_beside_living_ones() 
             let joins = |handles: Vec<(u32, goruntime::JoinHandle<u32>)>| {
                 handles.into_iter().for_each(|(number, handle)| assert_eq!(handle.join().unwrap(), number));
             };
-            joins(ended);
             let before = runtime::mem_stats().goroutine_objects;
-            runtime::free_os_memory();
-            let after = runtime::mem_stats().goroutine_objects;
-            assert!(before - after > 1 << 20, "of {before} bytes {after} are left");
+            joins(ended);
+            // The runtime may be sweeping by itself just now, and have the goroutines in its hands: then it gives them back in a moment.
+            until(|| {
+                runtime::free_os_memory();
+                runtime::mem_stats().goroutine_objects + (1 << 20) < before
+            });
             drop(stay);
             joins(kept);
         }

@@ -276,7 +276,7 @@ fn look_at(pp: PPtr, mp: MPtr, now: i64) -> bool {
     }
     if chaos::is_greedy() && !too_many_threads() {
         mp.claim.request_preempt();
-        return claim(pp, mp, tick, seen, false);
+        return claim(pp, mp, tick, seen, !is_blocked(pp, mp));
     }
     let preempted = preempt_if_due(pp, mp, now);
     if !mp.claim.is_outside() || !has_work(pp, mp) {

@@ -4,7 +4,7 @@
 //!
 //! *Invariants*
 //! - C1. No program runs for longer than [`DEADLINE`]: then it gets SIGQUIT, so that its goroutines are in the report, and the test fails.
-//! - C2. A program sees none of the settings that the test itself was started with.
+//! - C2. A program sees none of the settings that the test itself was started with, except for the seed in [`CHAOS`].
 //!
 //! *Locks*: none.
 //!
@@ -29,6 +29,8 @@ const DEADLINE: Duration = Duration::from_secs(240);
 const LAST_WORDS: Duration = Duration::from_secs(20);
 /// Settings that a program gets from its test alone (C2).
 const SETTINGS: [&str; 5] = ["GOMAXPROCS", "GODEBUG", "GOTRACEBACK", "RUST_BACKTRACE", "RUST_LIB_BACKTRACE"];
+/// A number in this variable is the seed of chaos in every program, beside the settings that its test gives it (`scripts/chaos.sh`).
+const CHAOS: &str = "GORUNTIME_TEST_CHAOS";
 
 /// What a program left behind.
 #[derive(Debug)]
@@ -85,6 +87,17 @@ fn with_default_signals(command: &mut Command) {
     unsafe { command.pre_exec(reset) };
 }
 
+/// Adds chaos to the settings that a command was given, unless they have a seed of their own.
+fn add_chaos(command: &mut Command, seed: &str) {
+    let given = command.get_envs().find(|(name, _)| *name == "GODEBUG").and_then(|(_, value)| value?.to_str());
+    let all = match given {
+        Some(given) if given.contains("chaos=") => return,
+        Some(given) => format!("{given},chaos={seed}"),
+        None => format!("chaos={seed}"),
+    };
+    command.env("GODEBUG", all);
+}
+
 /// A program that runs.
 #[derive(Debug)]
 pub(crate) struct Running {
@@ -103,6 +116,9 @@ impl Running {
         let given: Vec<_> = command.get_envs().map(|(name, _)| name.to_owned()).collect();
         for name in SETTINGS.iter().filter(|&&name| !given.iter().any(|given| given == name)) {
             command.env_remove(name);
+        }
+        if let Ok(seed) = std::env::var(CHAOS) {
+            add_chaos(command, &seed);
         }
         #[cfg(unix)]
         with_default_signals(command);
@@ -266,7 +282,8 @@ pub(crate) fn build(arguments: &[&str]) -> PathBuf {
 /// The program ended well, and printed exactly this.
 #[track_caller]
 pub(crate) fn assert_prints(out: &Output, stdout: &str) {
-    assert_eq!((out.stdout.as_str(), out.status.code()), (stdout, Some(0)), "stderr:\n{}", out.stderr);
+    let status = out.status;
+    assert_eq!((out.stdout.as_str(), status.code()), (stdout, Some(0)), "{status}, stderr:\n{}", out.stderr);
 }
 
 /// The program ended with status 2, and the first line on standard error is `line`.

@@ -4,7 +4,7 @@
 //!
 //! *Invariants*
 //! - T1. One test at a time: the number of processors belongs to the process.
-//! - T2. A test that hangs ends the process after [`DEADLINE`].
+//! - T2. A test that hangs ends the process after [`DEADLINE`], by SIGQUIT, so that its goroutines are in the report.
 //! - T3. Whoever looks at an order calls [`settle`] first, and has no time slices from then on: a busy machine must not change the order.
 //!
 //! *Locks*: `SERIAL` (T1).
@@ -12,7 +12,9 @@
 //! *Go:* none.
 #![allow(dead_code, reason = "each test file uses a part")]
 
+use std::io::{Write as _, stderr};
 use std::panic::{AssertUnwindSafe, Location, catch_unwind, resume_unwind};
+use std::process::Command;
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::sync::{Mutex, PoisonError};
 use std::thread;
@@ -36,8 +38,10 @@ pub(crate) fn with_procs<R: Send>(procs: usize, f: impl FnOnce() -> R + Send) ->
     let (finished, watch) = channel::<()>();
     let watchdog = thread::spawn(move || {
         if watch.recv_timeout(DEADLINE) == Err(RecvTimeoutError::Timeout) {
-            eprintln!("the test at {at} hangs");
-            std::process::abort();
+            // Past the harness, which keeps what tests print and would take it along.
+            _ = writeln!(stderr(), "the test at {at} hangs");
+            let sent = Command::new("kill").arg("-QUIT").arg(std::process::id().to_string()).status();
+            assert!(sent.is_ok_and(|status| status.success()), "a test hangs, and cannot be dumped");
         }
     });
     let result = catch_unwind(AssertUnwindSafe(|| {

@@ -6,11 +6,14 @@
 //!
 //! *Go:* `testprog/deadlock.go`.
 
+use std::cell::Cell;
+use std::hint::black_box;
+use std::ptr;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use goruntime::channel;
 use goruntime::future::{block_on, timeout};
-use goruntime::runtime::{lock_os_thread, yield_now};
+use goruntime::runtime::{guard_stats, lock_os_thread, yield_now};
 use goruntime::time::{Duration, sleep};
 use goruntime::{go, scope, spawn, thread};
 
@@ -29,6 +32,7 @@ pub(crate) const PROGRAMS: Table = &[
     ("dead_after_work", Body(dead_after_work)),
     ("dead_after_thread", Body(dead_after_thread)),
     ("dead_after_timer", Body(dead_after_timer)),
+    ("dead_after_keeping", Body(dead_after_keeping)),
     ("alive_timer", Body(alive_timer)),
     ("alive_park_timeout", Body(|| thread::park_timeout(Duration::from_millis(50)))),
     ("alive_thread", Body(alive_thread)),
@@ -109,6 +113,40 @@ fn dead_after_thread() {
 fn dead_after_timer() {
     go(|| sleep(Duration::from_millis(50)));
     forever();
+}
+
+/// A goroutine is kept on a thread that is another's for good, and then let go.
+fn dead_after_keeping() {
+    static IS_ANOTHERS: AtomicBool = AtomicBool::new(false);
+    go(|| {
+        let held = [place(), 1];
+        black_box(&held);
+        while !IS_ANOTHERS.load(Ordering::Relaxed) {
+            let (waiter, here) = (thread::current(), std::thread::current().id());
+            go(move || {
+                if std::thread::current().id() != here {
+                    return waiter.unpark();
+                }
+                lock_os_thread();
+                IS_ANOTHERS.store(true, Ordering::Relaxed);
+                waiter.unpark();
+                forever();
+            });
+            thread::park();
+        }
+        black_box(&held);
+        println!("let go: {}", guard_stats().moved_anyway.total());
+        forever();
+    });
+    forever();
+}
+
+/// Where the calling thread has a value of its own.
+fn place() -> usize {
+    thread_local! {
+        static VALUE: Cell<u32> = const { Cell::new(0) };
+    }
+    VALUE.with(|value| ptr::from_ref(value).addr())
 }
 
 fn alive_timer() {

@@ -12,6 +12,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Instant;
 
+use goruntime::__private::others_wait;
 use goruntime::net::{Closed, TcpListener, TcpStream};
 use goruntime::os::unix::net::UnixStream;
 use goruntime::runtime::{num_goroutine, yield_now};
@@ -102,7 +103,9 @@ fn net_close_in_shortage() {
     let (near, mut far) = UnixStream::pair().unwrap();
     let other = near.try_clone().unwrap();
     let reader = spawn(move || (&other).read(&mut [0; 4]));
-    (0..100).for_each(|_| yield_now());
+    while !others_wait() {
+        yield_now();
+    }
     let _hoard = hoard();
     near.close().unwrap();
     let error = reader.join().unwrap().unwrap_err();

@@ -19,7 +19,7 @@ use std::time::Duration;
 use goruntime::channel::{Receiver, Sender, TryRecvError, bounded, unbounded};
 use goruntime::context::{self, ContextError};
 use goruntime::net::{TcpListener, TcpStream};
-use goruntime::runtime::{goexit, yield_now};
+use goruntime::runtime::{self, goexit, lock_os_thread, yield_now};
 use goruntime::signal::{self, Signal, SignalReceived, notify, notify_context, raise};
 use goruntime::time::sleep;
 use goruntime::{go, select, spawn};
@@ -48,6 +48,7 @@ pub(crate) const PROGRAMS: Table = &[
     ("sig_dead_after_stop", Body(dead_after_stop)),
     ("sig_dead_after_thread", Body(dead_after_thread)),
     ("sig_alive", Body(alive)),
+    ("sig_exit_in_a_storm", Body(exit_in_a_storm)),
 ];
 
 /// The signals in the arguments (SG2).
@@ -435,4 +436,23 @@ fn alive() {
         recv(rx) -> signal => println!("{:?}", signal.unwrap()),
         recv(nothing) -> _ => unreachable!(),
     }
+}
+
+/// The main thread handles one signal after the other, and another thread leaves the program.
+fn exit_in_a_storm() {
+    // From here on the main thread is nobody else's.
+    lock_os_thread();
+    let (_tx, rx) = listen(1, &[Signal::USR1]);
+    std::thread::spawn(|| {
+        loop {
+            // SAFETY: sends a signal that is caught to this process.
+            unsafe { libc::kill(libc::getpid(), libc::SIGUSR1) };
+        }
+    });
+    go(move || {
+        rx.iter().take(3).for_each(drop);
+        println!("leaving");
+        runtime::exit(0)
+    });
+    forever()
 }

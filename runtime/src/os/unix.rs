@@ -320,19 +320,20 @@ unsafe extern "C" fn run_exit_hook(value: *mut c_void) {
     hook();
 }
 
-/// Gives the calling thread an alternate signal stack that lives as long as the process, unless it has one.
+/// Gives the calling thread an alternate signal stack that lives as long as the process, unless it has one. That of the main thread is replaced:
+/// `std::process::exit` frees it, on whatever thread it is called, while the main thread may be in a handler.
 ///
 /// # Errors
 ///
 /// The error number when there is no memory for it.
-pub(crate) fn install_signal_stack() -> Result<(), i32> {
+pub(crate) fn install_signal_stack(is_main: bool) -> Result<(), i32> {
     let mut current = MaybeUninit::<libc::stack_t>::uninit();
     // SAFETY: a null new stack only queries; `current` is writable.
     if unsafe { libc::sigaltstack(ptr::null(), current.as_mut_ptr()) } != 0 {
         return Ok(());
     }
     // SAFETY: the query succeeded, so it has filled the structure.
-    if unsafe { current.assume_init() }.ss_flags & libc::SS_DISABLE == 0 {
+    if !is_main && unsafe { current.assume_init() }.ss_flags & libc::SS_DISABLE == 0 {
         return Ok(());
     }
     let page = page_size();

@@ -297,7 +297,7 @@ impl Drop for ExitHook {
 }
 
 /// Does nothing: Windows raises exceptions on the faulting stack and keeps room for them.
-pub(crate) fn install_signal_stack() -> Result<(), i32> {
+pub(crate) fn install_signal_stack(_: bool) -> Result<(), i32> {
     Ok(())
 }
 

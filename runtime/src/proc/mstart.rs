@@ -123,7 +123,7 @@ pub(crate) fn minit(mp: MPtr) {
     // Release: pairs with the Acquire in sysmon: whoever sees the descriptor sees the rest.
     mp.stat_fd.store(if mp.id < KEPT_STATS { os::open_thread_stat(os::thread_id()) } else { -1 }, Ordering::Release);
     os::set_timer_slack(TIMER_SLACK);
-    if let Err(errno) = os::install_signal_stack() {
+    if let Err(errno) = os::install_signal_stack(mp.id == 0) {
         print_facts(format_args!("cannot make the signal stack of a thread (errno={errno})"));
         throw("out of memory");
     }

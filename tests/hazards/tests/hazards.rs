@@ -25,6 +25,9 @@ const OFF: &str = "tlsguard=0";
 const ON: &str = "tlsguard=1";
 const STRICT: &str = "tlsguard=strict";
 
+/// A number in this variable is the seed of chaos in every program (`scripts/chaos.sh`).
+const CHAOS: &str = "GORUNTIME_TEST_CHAOS";
+
 /// Times that a program has to have been moved, or kept from it.
 const ENOUGH: u64 = 20;
 
@@ -78,7 +81,12 @@ fn try_run(name: &str, settings: &[(&str, &str)]) -> Option<Said> {
         .arg(name)
         .env_remove("GOTRACEBACK")
         .envs([("GOMAXPROCS", "4"), ("RUST_BACKTRACE", "0")]);
-    let output = command.envs(settings.iter().copied()).stdin(Stdio::null()).output().expect("the program starts");
+    command.envs(settings.iter().copied());
+    if let Ok(seed) = std::env::var(CHAOS) {
+        let given = settings.iter().find(|(name, _)| *name == "GODEBUG").map_or("", |(_, value)| *value);
+        command.env("GODEBUG", format!("{given},chaos={seed}"));
+    }
+    let output = command.stdin(Stdio::null()).output().expect("the program starts");
     let (stdout, stderr) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     if !output.status.success() {
         eprintln!("{name} {settings:?}: {}\n{stderr}", output.status);

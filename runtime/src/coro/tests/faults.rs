@@ -45,7 +45,7 @@ unsafe fn recurse(argument: *mut (), yielder: *const Yielder<()>) {
 fn an_overflow_is_reported_with_its_stack() {
     let Some(output) = in_child(module_path!(), "an_overflow_is_reported_with_its_stack", || {
         overflow::install(report, |_| false);
-        os::install_signal_stack().expect("memory for a test");
+        os::install_signal_stack(false).expect("memory for a test");
         let stack = allocate(StackClass::DEFAULT).expect("a stack");
         // SAFETY: `recurse` accepts a null pointer and ends the process instead of returning.
         let mut coro = unsafe { Coro::new(stack, recurse, ptr::null_mut()) };

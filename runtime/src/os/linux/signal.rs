@@ -5,8 +5,8 @@
 //! **Why here.** Floor 0. Which signals use it is decided in `coro/overflow.rs` and above.
 //!
 //! **Invariants.**
-//! - SS1. An alternate stack that somebody else set up stays as it is: std gives one to the main thread and to its
-//!   own threads, and frees it when they end.
+//! - SS1. An alternate stack that somebody else set up stays as it is: std gives one to its own threads, and frees it when they end. That of the
+//!   main thread is replaced: `std::process::exit` frees it, on whatever thread it is called, while the main thread may be in a handler.
 //! - SS2. A stack from here is never unmapped. Threads of the runtime are not retired, so the number is bounded.
 //!
 //! **Locks.** None.
@@ -25,12 +25,12 @@ const AT_MINSIGSTKSZ: libc::c_ulong = 51;
 /// Room for the handlers themselves: a crash report formats numbers and walks tables.
 const HANDLER_ROOM: usize = 16 << 10;
 
-/// Gives the calling thread an alternate signal stack, unless it has one. A sandbox that forbids them goes without.
+/// Gives the calling thread an alternate signal stack, unless it has one that may stay (SS1). A sandbox that forbids them goes without.
 ///
 /// # Errors
 ///
 /// The error number when there is no memory for it: an overflow would be a plain SIGSEGV, which says nothing.
-pub(crate) fn install_signal_stack() -> Result<(), i32> {
+pub(crate) fn install_signal_stack(is_main: bool) -> Result<(), i32> {
     let mut current = MaybeUninit::<libc::stack_t>::uninit();
     // SAFETY: a null new stack only queries; `current` is writable.
     if unsafe { libc::sigaltstack(ptr::null(), current.as_mut_ptr()) } != 0 {
@@ -38,7 +38,7 @@ pub(crate) fn install_signal_stack() -> Result<(), i32> {
     }
     // SAFETY: the query succeeded, so it has filled the structure.
     let is_set = unsafe { current.assume_init() }.ss_flags & libc::SS_DISABLE == 0;
-    if is_set {
+    if is_set && !is_main {
         return Ok(());
     }
     let page = page_size();
@@ -89,9 +89,9 @@ mod tests {
         // SAFETY: the test passes a boxed sender, once.
         let tell = unsafe { Box::from_raw(arg.cast::<Sender<States>>()) };
         let before = current();
-        install_signal_stack().expect("memory for a test");
+        install_signal_stack(false).expect("memory for a test");
         let once = current();
-        install_signal_stack().expect("there is one");
+        install_signal_stack(false).expect("there is one");
         tell.send([before, once, current()]).expect("the test listens");
         ptr::null_mut()
     }
