@@ -56,6 +56,7 @@ pub(crate) const CFG: &[(&str, &str)] = &[
     ("runtime/src/os/", "the platforms"),
     ("runtime/src/base/tls.rs", "the word is read by assembly where the platform permits"),
     ("runtime/src/base/env.rs", "the affinity guard reports by default in debug builds"),
+    ("runtime/src/gmp/affinity.rs", "debug builds look for what is worth a report behind a bare thread pointer"),
     ("runtime/src/coro/overflow.rs", "what a fault tells differs by platform"),
     ("runtime/src/coro/stack.rs", "corosensei asks for two more numbers on Windows"),
     ("runtime/src/debug/handlers.rs", "there are no signals on Windows"),
