@@ -346,9 +346,7 @@ fn a_function_may_set_its_own_timer_again() {
         let handle = after_func(MS, move || {
             calls += 1;
             // The last one is dropped here: in the channel it would keep the function, which has both ends of it.
-            if let Ok(own) = take.recv()
-                && calls < 5
-            {
+            if let Some(own) = take.recv().ok().filter(|_| calls < 5) {
                 assert!(!own.reset(Duration::ZERO));
                 again.send(own).unwrap();
             }
