@@ -223,9 +223,8 @@ fn a_join_whose_time_is_up() {
         });
         // SAFETY: nobody knows the joiner yet; loom checks it.
         world.joiner.with_mut(|joiner| unsafe { *joiner += 1 });
-        if world.word.announce(JOINER, CLAIM) {
-            world.sleep();
-        } else if !world.claim() {
+        // Either the goroutine readies the joiner, or whoever has claimed it does.
+        if world.word.announce(JOINER, CLAIM) || !world.claim() {
             world.sleep();
         }
         // As after every wait with a limit that was not served.
