@@ -336,6 +336,7 @@ pub(crate) struct ThreadStorage {
     pub(crate) own: Range<usize>,
     pub(crate) values: Range<usize>,
     pub(crate) all: Range<usize>,
+    pub(crate) pointer: usize,
 }
 
 /// Not known here.
