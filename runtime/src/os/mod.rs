@@ -23,8 +23,11 @@
 pub(crate) mod asan;
 mod peek;
 pub(crate) mod race;
+mod storage;
 
 pub(crate) use peek::peek;
+#[cfg(not(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64"))))]
+pub(crate) use storage::{for_each_image, thread_storage};
 
 /// Log2 of the factor by which stacks are larger than what was asked for: what sanitizers take.
 pub(crate) const MORE_STACK: u8 = race::MORE_STACK + asan::MORE_STACK;

@@ -14,7 +14,6 @@
 //! **Go:** `os_windows.go`, `mem_windows.go`.
 
 use core::ffi::c_void;
-use core::ops::Range;
 use core::ptr::{self, NonNull};
 use core::sync::atomic::{Ordering, fence};
 use std::cell::Cell;
@@ -329,20 +328,3 @@ pub(crate) fn at_fork(_child: fn()) {}
 pub(crate) fn call_with_clean_registers(entry: extern "C" fn(*mut c_void) -> !, argument: *mut c_void) -> ! {
     entry(argument)
 }
-
-/// Where a thread has its thread-local values: see Linux.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct ThreadStorage {
-    pub(crate) own: Range<usize>,
-    pub(crate) values: Range<usize>,
-    pub(crate) all: Range<usize>,
-    pub(crate) pointer: usize,
-}
-
-/// Not known here.
-pub(crate) fn thread_storage() -> Option<ThreadStorage> {
-    None
-}
-
-/// Not needed where there is no storage to compare with.
-pub(crate) fn for_each_image(_found: impl FnMut(Range<usize>)) {}

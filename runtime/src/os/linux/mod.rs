@@ -17,6 +17,7 @@
 mod cgroup;
 mod memory;
 mod signal;
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 mod storage;
 mod thread;
 mod timer;
@@ -31,6 +32,7 @@ pub(crate) use memory::{
     trim_allocator,
 };
 pub(crate) use signal::install_signal_stack;
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 pub(crate) use storage::{for_each_image, thread_storage};
 pub(crate) use thread::{
     at_fork, at_thread_exit, call_with_clean_registers, cpu_relax, open_thread_stat, set_thread_name, set_timer_slack,

@@ -18,180 +18,140 @@
 //!
 //! **Go:** none; Go knows the one word that it has in there.
 
+use core::arch::asm;
+use core::ffi::{c_int, c_void};
 use core::ops::Range;
+use std::sync::OnceLock;
 
-/// Where the calling thread has its thread-local values.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct ThreadStorage {
-    /// Those of the module that this crate is part of: of the program, as a rule, without those of the C library.
-    pub(crate) own: Range<usize>,
-    /// All of them.
-    pub(crate) values: Range<usize>,
-    /// The same, and the control block of the thread.
-    pub(crate) all: Range<usize>,
-    /// The thread pointer.
-    pub(crate) pointer: usize,
+use super::super::storage::ThreadStorage;
+
+/// Size of the control block of glibc, which other C libraries stay below. It is only compared with, never read.
+const CONTROL_BLOCK: usize = 2304;
+/// Blocks that lie next to each other have no more than this in between, for their alignment. It is no more than a page, so that what is in
+/// between is mapped as they are.
+const LARGEST_GAP: usize = 4096;
+
+/// Distances from the thread pointer, equal in all threads.
+struct Offsets {
+    own: Range<isize>,
+    values: Range<isize>,
 }
 
-#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
-pub(crate) use known::{for_each_image, thread_storage};
-#[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
-pub(crate) use unknown::{for_each_image, thread_storage};
+static OFFSETS: OnceLock<Option<Offsets>> = OnceLock::new();
 
-#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
-mod known {
-    use core::arch::asm;
-    use core::ffi::{c_int, c_void};
-    use core::ops::Range;
-    use std::sync::OnceLock;
+/// The storage of the calling thread; `None` if the program has no thread-local values.
+pub(crate) fn thread_storage() -> Option<ThreadStorage> {
+    let pointer = thread_pointer();
+    let offsets = OFFSETS.get_or_init(|| offsets_from(pointer)).as_ref()?;
+    let absolute =
+        |offsets: &Range<isize>| pointer.wrapping_add_signed(offsets.start)..pointer.wrapping_add_signed(offsets.end);
+    let (own, values) = (absolute(&offsets.own), absolute(&offsets.values));
+    let control = if cfg!(target_arch = "x86_64") {
+        pointer..pointer + CONTROL_BLOCK
+    } else {
+        pointer - CONTROL_BLOCK..pointer + 2 * size_of::<usize>()
+    };
+    let all = values.start.min(control.start)..values.end.max(control.end);
+    Some(ThreadStorage { own, values, all, pointer })
+}
 
-    use super::ThreadStorage;
-
-    /// Size of the control block of glibc, which other C libraries stay below. It is only compared with, never read.
-    const CONTROL_BLOCK: usize = 2304;
-    /// Blocks that lie next to each other have no more than this in between, for their alignment. It is no more than a page, so that what is in
-    /// between is mapped as they are.
-    const LARGEST_GAP: usize = 4096;
-
-    /// Distances from the thread pointer, equal in all threads.
-    struct Offsets {
-        own: Range<isize>,
-        values: Range<isize>,
-    }
-
-    static OFFSETS: OnceLock<Option<Offsets>> = OnceLock::new();
-
-    /// The storage of the calling thread; `None` if the program has no thread-local values.
-    pub(crate) fn thread_storage() -> Option<ThreadStorage> {
-        let pointer = thread_pointer();
-        let offsets = OFFSETS.get_or_init(|| offsets_from(pointer)).as_ref()?;
-        let absolute = |offsets: &Range<isize>| {
-            pointer.wrapping_add_signed(offsets.start)..pointer.wrapping_add_signed(offsets.end)
-        };
-        let (own, values) = (absolute(&offsets.own), absolute(&offsets.values));
-        let control = if cfg!(target_arch = "x86_64") {
-            pointer..pointer + CONTROL_BLOCK
-        } else {
-            pointer - CONTROL_BLOCK..pointer + 2 * size_of::<usize>()
-        };
-        let all = values.start.min(control.start)..values.end.max(control.end);
-        Some(ThreadStorage { own, values, all, pointer })
-    }
-
-    /// The blocks of the modules that lie next to each other (LS1), on their side of the thread pointer.
-    fn offsets_from(pointer: usize) -> Option<Offsets> {
-        let mut area = pointer..pointer;
-        loop {
-            let before = area.clone();
-            for_each_module(&mut |module| {
-                let (start, size) = storage_of(module);
-                let end = start + size;
-                if cfg!(target_arch = "x86_64") {
-                    if size != 0 && end <= area.start && area.start - end < LARGEST_GAP {
-                        area.start = start;
-                    }
-                } else if size != 0 && start >= area.end && start - area.end < LARGEST_GAP {
-                    area.end = end;
-                }
-            });
-            if area == before {
-                break;
-            }
-        }
-        let from = |address: usize| address.wrapping_sub(pointer) as isize;
-        let mut own = pointer..pointer;
+/// The blocks of the modules that lie next to each other (LS1), on their side of the thread pointer.
+fn offsets_from(pointer: usize) -> Option<Offsets> {
+    let mut area = pointer..pointer;
+    loop {
+        let before = area.clone();
         for_each_module(&mut |module| {
             let (start, size) = storage_of(module);
-            let is_own =
-                extent_of(module).is_some_and(|extent| extent.contains(&(thread_storage as fn() -> _ as usize)));
-            if is_own && area.start <= start && start + size <= area.end {
-                own = start..start + size;
+            let end = start + size;
+            if cfg!(target_arch = "x86_64") {
+                if size != 0 && end <= area.start && area.start - end < LARGEST_GAP {
+                    area.start = start;
+                }
+            } else if size != 0 && start >= area.end && start - area.end < LARGEST_GAP {
+                area.end = end;
             }
         });
-        let offsets = |area: &Range<usize>| from(area.start)..from(area.end);
-        (!area.is_empty()).then(|| Offsets { own: offsets(&own), values: offsets(&area) })
-    }
-
-    /// Calls `found` with the extent of each module in memory.
-    pub(crate) fn for_each_image(mut found: impl FnMut(Range<usize>)) {
-        for_each_module(&mut |module| {
-            if let Some(extent) = extent_of(module) {
-                found(extent);
-            }
-        });
-    }
-
-    fn extent_of(module: &libc::dl_phdr_info) -> Option<Range<usize>> {
-        let mut extent: Option<Range<usize>> = None;
-        for header in headers(module).filter(|header| header.p_type == libc::PT_LOAD) {
-            let start = (module.dlpi_addr as usize).wrapping_add(header.p_vaddr as usize);
-            let end = start.wrapping_add(header.p_memsz as usize);
-            let old = extent.get_or_insert(start..end);
-            *old = old.start.min(start)..old.end.max(end);
+        if area == before {
+            break;
         }
-        extent
     }
-
-    fn for_each_module(found: &mut dyn FnMut(&libc::dl_phdr_info)) {
-        unsafe extern "C" fn visit(module: *mut libc::dl_phdr_info, size: usize, found: *mut c_void) -> c_int {
-            if size < size_of::<libc::dl_phdr_info>() {
-                return 1;
-            }
-            // SAFETY: the argument below is the address of this reference, which outlives the walk.
-            let found = unsafe { &mut *found.cast::<&mut dyn FnMut(&libc::dl_phdr_info)>() };
-            // SAFETY: the C library passes a structure of at least this size, valid during the call.
-            found(unsafe { &*module });
-            0
+    let from = |address: usize| address.wrapping_sub(pointer) as isize;
+    let mut own = pointer..pointer;
+    for_each_module(&mut |module| {
+        let (start, size) = storage_of(module);
+        let is_own = extent_of(module).is_some_and(|extent| extent.contains(&(thread_storage as fn() -> _ as usize)));
+        if is_own && area.start <= start && start + size <= area.end {
+            own = start..start + size;
         }
-        let mut found = found;
-        // SAFETY: `visit` has the type that is called, gets what it takes, and does not unwind: what it calls adds numbers.
-        unsafe { libc::dl_iterate_phdr(Some(visit), (&raw mut found).cast()) };
-    }
-
-    fn headers(module: &libc::dl_phdr_info) -> impl Iterator<Item = &libc::Elf64_Phdr> {
-        (0..usize::from(module.dlpi_phnum)).map(|index| {
-            // SAFETY: the module has so many headers, which lie there while it is loaded.
-            unsafe { &*module.dlpi_phdr.add(index) }
-        })
-    }
-
-    /// Where the module's thread-local values are, and how many bytes; nothing if this thread has none of it yet.
-    fn storage_of(module: &libc::dl_phdr_info) -> (usize, usize) {
-        let size = headers(module).find(|header| header.p_type == libc::PT_TLS).map_or(0, |header| header.p_memsz);
-        let start = module.dlpi_tls_data.addr();
-        if start == 0 { (0, 0) } else { (start, size as usize) }
-    }
-
-    #[cfg(target_arch = "x86_64")]
-    fn thread_pointer() -> usize {
-        let pointer: usize;
-        // SAFETY: x86-64 keeps the thread pointer itself at fs:0.
-        unsafe { asm!("mov {}, qword ptr fs:[0]", out(reg) pointer, options(nostack, preserves_flags, readonly)) };
-        pointer
-    }
-
-    #[cfg(target_arch = "aarch64")]
-    fn thread_pointer() -> usize {
-        let pointer: usize;
-        // SAFETY: reads a register.
-        unsafe { asm!("mrs {}, tpidr_el0", out(reg) pointer, options(nostack, preserves_flags, nomem)) };
-        pointer
-    }
+    });
+    let offsets = |area: &Range<usize>| from(area.start)..from(area.end);
+    (!area.is_empty()).then(|| Offsets { own: offsets(&own), values: offsets(&area) })
 }
 
-#[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
-mod unknown {
-    use core::ops::Range;
+/// Calls `found` with the extent of each module in memory.
+pub(crate) fn for_each_image(mut found: impl FnMut(Range<usize>)) {
+    for_each_module(&mut |module| {
+        if let Some(extent) = extent_of(module) {
+            found(extent);
+        }
+    });
+}
 
-    use super::ThreadStorage;
-
-    /// Not known for this machine.
-    pub(crate) fn thread_storage() -> Option<ThreadStorage> {
-        None
+fn extent_of(module: &libc::dl_phdr_info) -> Option<Range<usize>> {
+    let mut extent: Option<Range<usize>> = None;
+    for header in headers(module).filter(|header| header.p_type == libc::PT_LOAD) {
+        let start = (module.dlpi_addr as usize).wrapping_add(header.p_vaddr as usize);
+        let end = start.wrapping_add(header.p_memsz as usize);
+        let old = extent.get_or_insert(start..end);
+        *old = old.start.min(start)..old.end.max(end);
     }
+    extent
+}
 
-    /// Not needed where there is no storage to compare with.
-    pub(crate) fn for_each_image(_found: impl FnMut(Range<usize>)) {}
+fn for_each_module(found: &mut dyn FnMut(&libc::dl_phdr_info)) {
+    unsafe extern "C" fn visit(module: *mut libc::dl_phdr_info, size: usize, found: *mut c_void) -> c_int {
+        if size < size_of::<libc::dl_phdr_info>() {
+            return 1;
+        }
+        // SAFETY: the argument below is the address of this reference, which outlives the walk.
+        let found = unsafe { &mut *found.cast::<&mut dyn FnMut(&libc::dl_phdr_info)>() };
+        // SAFETY: the C library passes a structure of at least this size, valid during the call.
+        found(unsafe { &*module });
+        0
+    }
+    let mut found = found;
+    // SAFETY: `visit` has the type that is called, gets what it takes, and does not unwind: what it calls adds numbers.
+    unsafe { libc::dl_iterate_phdr(Some(visit), (&raw mut found).cast()) };
+}
+
+fn headers(module: &libc::dl_phdr_info) -> impl Iterator<Item = &libc::Elf64_Phdr> {
+    (0..usize::from(module.dlpi_phnum)).map(|index| {
+        // SAFETY: the module has so many headers, which lie there while it is loaded.
+        unsafe { &*module.dlpi_phdr.add(index) }
+    })
+}
+
+/// Where the module's thread-local values are, and how many bytes; nothing if this thread has none of it yet.
+fn storage_of(module: &libc::dl_phdr_info) -> (usize, usize) {
+    let size = headers(module).find(|header| header.p_type == libc::PT_TLS).map_or(0, |header| header.p_memsz);
+    let start = module.dlpi_tls_data.addr();
+    if start == 0 { (0, 0) } else { (start, size as usize) }
+}
+
+#[cfg(target_arch = "x86_64")]
+fn thread_pointer() -> usize {
+    let pointer: usize;
+    // SAFETY: x86-64 keeps the thread pointer itself at fs:0.
+    unsafe { asm!("mov {}, qword ptr fs:[0]", out(reg) pointer, options(nostack, preserves_flags, readonly)) };
+    pointer
+}
+
+#[cfg(target_arch = "aarch64")]
+fn thread_pointer() -> usize {
+    let pointer: usize;
+    // SAFETY: reads a register.
+    unsafe { asm!("mrs {}, tpidr_el0", out(reg) pointer, options(nostack, preserves_flags, nomem)) };
+    pointer
 }
 
 #[cfg(test)]
