@@ -1,6 +1,6 @@
 //! A pipe, or a file that behaves like one, in the runtime's hands.
 //!
-//! *Why here.* Floor 8: what the ends of pipes, the streams of child processes and some files share. It is a socket of `net::fd` whose errors speak
+//! *Why here.* Floor 8: what the ends of pipes, the streams of child processes and some files share. It is a socket of `net::socket` whose errors speak
 //! of files.
 //!
 //! *Invariants.* FD1 to FD4 of `net::fd`. PF1. While the runtime has it, what is open does not block, unless it was given to a child process, which
@@ -16,8 +16,8 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use crate::io::error;
-use crate::net::fd::Socket;
 use crate::net::kind::StdSocket;
+use crate::net::socket::Socket;
 use crate::netpoll::polldesc::Side;
 use crate::os;
 

@@ -11,8 +11,8 @@ use core::time::Duration;
 use std::io;
 
 use crate::future::sleep;
-use crate::net::fd::Socket;
 use crate::net::kind::StdSocket;
+use crate::net::socket::Socket;
 use crate::netpoll::polldesc::Side;
 use crate::os;
 

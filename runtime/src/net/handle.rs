@@ -8,7 +8,7 @@
 macro_rules! socket_handle {
     ($name:ident, $std:ty) => {
         impl $name {
-            fn of(socket: std::sync::Arc<crate::net::fd::Socket<$std>>) -> $name {
+            fn of(socket: std::sync::Arc<crate::net::socket::Socket<$std>>) -> $name {
                 $name { socket }
             }
 
@@ -83,7 +83,7 @@ macro_rules! socket_handle {
         impl From<$std> for $name {
             /// Takes the socket over, with its timeouts; its operations wait, whether or not they did before.
             fn from(socket: $std) -> $name {
-                $name::of(crate::net::fd::Socket::adopt(socket))
+                $name::of(crate::net::socket::Socket::adopt(socket))
             }
         }
 

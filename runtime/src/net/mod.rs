@@ -76,7 +76,7 @@
 
 mod accept;
 mod error;
-pub(crate) mod fd;
+mod fd;
 mod handle;
 pub(crate) mod kind;
 #[cfg(feature = "futures-io")]
@@ -86,6 +86,7 @@ mod poll_hyper;
 #[cfg(feature = "tokio")]
 mod poll_tokio;
 mod resolve;
+pub(crate) mod socket;
 mod task;
 mod tcp_listener;
 mod tcp_stream;

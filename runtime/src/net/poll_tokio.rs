@@ -12,8 +12,8 @@ use std::net::Shutdown;
 use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use crate::net::fd::Socket;
 use crate::net::kind::StdSocket;
+use crate::net::socket::Socket;
 use crate::net::unix::UnixStream;
 use crate::net::{TcpStream, task};
 use crate::netpoll::polldesc::Side;

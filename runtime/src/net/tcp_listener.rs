@@ -13,8 +13,8 @@ use std::time::Instant;
 
 use socket2::{Domain, Protocol, Type};
 
-use crate::net::fd::Socket;
 use crate::net::handle::socket_handle;
+use crate::net::socket::Socket;
 use crate::net::{TcpStream, accept, resolve};
 use crate::netpoll::polldesc::Side;
 

@@ -12,8 +12,8 @@ use std::sync::Arc;
 
 use socket2::{Domain, Protocol, SockRef, Type};
 
-use crate::net::fd::Socket;
 use crate::net::handle::{socket_handle, socket_times, stream_io};
+use crate::net::socket::Socket;
 use crate::net::{error, resolve};
 use crate::netpoll::polldesc::Side;
 use crate::os;

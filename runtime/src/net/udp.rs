@@ -9,9 +9,9 @@ use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs};
 use std::sync::Arc;
 
-use crate::net::fd::Socket;
 use crate::net::handle::{socket_handle, socket_times};
 use crate::net::resolve;
+use crate::net::socket::Socket;
 use crate::netpoll::polldesc::Side;
 
 /// A UDP socket: `std::net::UdpSocket` for goroutines.

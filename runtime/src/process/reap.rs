@@ -17,7 +17,7 @@ use std::process::ExitStatus;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::net::fd::Socket;
+use crate::net::socket::Socket;
 use crate::netpoll::polldesc::Side;
 use crate::os;
 use crate::proc::park;

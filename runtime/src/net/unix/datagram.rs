@@ -12,8 +12,8 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::net::fd::Socket;
 use crate::net::handle::{socket_handle, socket_times};
+use crate::net::socket::Socket;
 use crate::netpoll::polldesc::Side;
 
 /// The first interval at which a full receiver is looked at again, and the longest.

@@ -13,8 +13,8 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use crate::net::accept;
-use crate::net::fd::Socket;
 use crate::net::handle::socket_handle;
+use crate::net::socket::Socket;
 use crate::net::unix::UnixStream;
 use crate::netpoll::polldesc::Side;
 

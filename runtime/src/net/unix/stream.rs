@@ -12,8 +12,8 @@ use std::sync::Arc;
 
 use socket2::{Domain, SockAddr, Type};
 
-use crate::net::fd::Socket;
 use crate::net::handle::{socket_handle, socket_times, stream_io};
+use crate::net::socket::Socket;
 use crate::proc::park;
 
 /// A Unix stream socket: `std::os::unix::net::UnixStream` for goroutines.
