@@ -15,6 +15,8 @@ mod channels;
 mod joins;
 #[path = "futures/selects.rs"]
 mod selects;
+#[path = "futures/tasks.rs"]
+mod tasks;
 
 use std::cell::Cell;
 use std::future::{Future, pending, poll_fn, ready};

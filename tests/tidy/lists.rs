@@ -147,7 +147,7 @@ pub(crate) const UNSAFE: &[(&str, &str)] = &[
     ("runtime/src/task/scope.rs", "goroutines borrow from the one that waits for them"),
     ("runtime/src/task/slot.rs", "typed values in untyped words"),
     ("runtime/src/task/wake.rs", "typed values in untyped words"),
-    ("runtime/src/future/block_on.rs", "starts goroutines"),
+    ("runtime/src/future/task.rs", "typed values in untyped words, and a pinned future"),
     ("runtime/src/task/spawn.rs", "typed values in untyped words"),
     ("runtime/src/debug/alloc.rs", "an allocator in front of another one"),
     ("runtime/src/time/after_func.rs", "takes the closure of a goroutine back that never ran"),

@@ -8,7 +8,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::thread::sleep as block;
 use std::time::{Duration, Instant};
 
-use ::goruntime::future::block_on;
+use ::goruntime::future;
 use ::goruntime::net::TcpListener;
 use ::goruntime::runtime::{self, yield_now};
 use ::goruntime::sync::WaitGroup;
@@ -89,7 +89,7 @@ fn http() -> Outcome {
         let (stream, _) = listener.accept().expect("a connection");
         stream.set_nodelay(true).expect("an open connection");
         // An error is the client's end, or ends the whole run soon.
-        go(move || _ = block_on(http1::Builder::new().serve_connection(stream, service_fn(answer))));
+        future::go(async move { _ = http1::Builder::new().serve_connection(stream, service_fn(answer)).await });
     }
 }
 

@@ -165,9 +165,13 @@ pub(crate) static DEBUG: Debug = Debug {
     updatemaxprocs: Setting::new(1),
     containermaxprocs: Setting::new(1),
     asyncpreemptoff: Setting::new(0),
-    tlsguard: Setting::new(if cfg!(debug_assertions) { TlsGuard::Log as i64 } else { TlsGuard::On as i64 }),
+    tlsguard: Setting::new(if REPORTS_KEPT { TlsGuard::Log as i64 } else { TlsGuard::On as i64 }),
     faults: Faults::new(),
 };
+
+/// Whether whom the affinity guard keeps is reported by default: in debug builds, but not under address sanitizer, whose larger frames hold words of
+/// old ones.
+const REPORTS_KEPT: bool = cfg!(all(debug_assertions, not(goruntime_asan)));
 
 /// How much a crash prints; [`Traceback`] gives the bits their names.
 static TRACEBACK: AtomicU32 = AtomicU32::new(Traceback::SINGLE.0);

@@ -7,17 +7,13 @@
 //!
 //! *Locks.* None. *Go:* none.
 
-use core::any::type_name;
 use core::panic::Location;
 use core::pin::{Pin, pin};
-use core::ptr::null_mut;
 use core::task::{Context, Poll};
 
 use crate::proc::park::{check_goexit, note_place};
 use crate::proc::waker::Unparker;
-use crate::proc::{boot, enter, enter_preemptible};
-use crate::task::JoinHandle;
-use crate::task::spawn::{start_go, start_joined};
+use crate::proc::{enter, enter_preemptible};
 
 /// Runs a future to its end and returns its value.
 ///
@@ -51,11 +47,8 @@ use crate::task::spawn::{start_go, start_joined};
 /// ```
 #[track_caller]
 pub fn block_on<F: IntoFuture>(future: F) -> F::Output {
-    run(future.into_future(), Location::caller())
-}
-
-fn run<F: Future>(future: F, at: &'static Location<'static>) -> F::Output {
-    let mut future = pin!(future);
+    let at = Location::caller();
+    let mut future = pin!(future.into_future());
     let unparker = Unparker::new(enter().g());
     let waker = Unparker::waker(&unparker);
     let mut cx = Context::from_waker(&waker);
@@ -70,7 +63,7 @@ fn run<F: Future>(future: F, at: &'static Location<'static>) -> F::Output {
 /// One poll. Inlined into the loop, it shares the addresses of thread-local values with all the others: the compiler takes it for granted that they do
 /// not change, and a poll after a wait used those of the thread before (BO2).
 #[inline(never)]
-fn poll<F: Future>(future: Pin<&mut F>, cx: &mut Context<'_>) -> Poll<F::Output> {
+pub(super) fn poll<F: Future>(future: Pin<&mut F>, cx: &mut Context<'_>) -> Poll<F::Output> {
     future.poll(cx)
 }
 
@@ -79,75 +72,4 @@ fn wait(unparker: &Unparker, at: &'static Location<'static>) {
     let inside = enter_preemptible();
     note_place(&inside, at);
     unparker.wait(&inside);
-}
-
-/// Starts a goroutine that runs a future, and returns a handle for its value.
-///
-/// The same as `goruntime::spawn(|| block_on(future))`, with a future that need not be moved to the new stack. Dropping the handle detaches the goroutine;
-/// it does not end the future.
-///
-/// # Blocking
-///
-/// As [`spawn`](crate::spawn()).
-///
-/// # Examples
-///
-/// ```
-/// goruntime::run(|| {
-///     let handle = goruntime::future::spawn(async { 6 * 7 });
-///     assert_eq!(handle.join().unwrap(), 42);
-/// });
-/// ```
-#[track_caller]
-pub fn spawn<F>(future: F) -> JoinHandle<F::Output>
-where
-    F: Future + Send + 'static,
-    F::Output: Send + 'static,
-{
-    let (class, at) = (boot::default_stack_class(), Location::caller());
-    let gp = if is_small::<F>() {
-        // SAFETY: the future and its output are 'static.
-        unsafe { start_joined(move || run(future, at), class, null_mut(), 0, type_name::<F>, at) }
-    } else {
-        let future = Box::pin(future);
-        // SAFETY: as above.
-        unsafe { start_joined(move || run(future, at), class, null_mut(), 0, type_name::<F>, at) }
-    };
-    JoinHandle::new(gp)
-}
-
-/// Starts a goroutine that runs a future, and forgets it. A panic of the future ends the program, as with [`go`](crate::go()).
-///
-/// # Blocking
-///
-/// As [`go`](crate::go()).
-///
-/// # Examples
-///
-/// ```
-/// goruntime::run(|| {
-///     let (tx, rx) = goruntime::channel::bounded(1);
-///     goruntime::future::go(async move { tx.send(42).unwrap() });
-///     assert_eq!(rx.recv(), Ok(42));
-/// });
-/// ```
-#[track_caller]
-pub fn go<F>(future: F)
-where
-    F: Future<Output: Send> + Send + 'static,
-{
-    let (class, at) = (boot::default_stack_class(), Location::caller());
-    if is_small::<F>() {
-        // SAFETY: the future is 'static.
-        unsafe { start_go(move || drop(run(future, at)), class, null_mut(), type_name::<F>, at) };
-    } else {
-        let future = Box::pin(future);
-        // SAFETY: as above.
-        unsafe { start_go(move || drop(run(future, at)), class, null_mut(), type_name::<F>, at) };
-    }
-}
-
-/// Whether a goroutine's closure that has the future in it, and a place, needs no box.
-const fn is_small<F>() -> bool {
-    size_of::<F>() <= (crate::gmp::g::SLOT_WORDS - 1) * size_of::<usize>()
 }

@@ -5,7 +5,8 @@
 //!
 //! # A server
 //!
-//! A goroutine for each connection runs hyper's future with [`block_on`](crate::future::block_on). What the service calls may block. hyper has a timer for heads of
+//! A goroutine for each connection runs hyper's future, with [`block_on`](crate::future::block_on) or, where there are thousands that mostly wait, with
+//! [`future::go`](crate::future::go()), which gives its stack back meanwhile. What the service calls may block. hyper has a timer for heads of
 //! requests; for bodies there is [`future::timeout`], for a client that takes no answer the stream's `set_write_deadline`. When the server is to
 //! stop, `graceful_shutdown` lets the request finish that is under way:
 //!

@@ -5,7 +5,8 @@
 //! # Async code in a goroutine
 //!
 //! [`block_on`] runs a future on the calling goroutine, which is parked while the future is pending: that costs what a channel receive costs, and no
-//! thread. [`spawn`] runs one on a goroutine of its own, so `future::spawn` takes the place of an executor's `spawn`. Nothing else is needed
+//! thread. [`spawn`] runs one on a goroutine of its own, so `future::spawn` takes the place of an executor's `spawn`; it has a stack only while the
+//! future is polled, or something in it blocks. Nothing else is needed
 //! for futures that bring their own wakers: channels and locks of other crates, `async` functions, combinators.
 //!
 //! Futures that wait for sockets or time need somebody who tells them:
@@ -82,15 +83,17 @@ pub mod hyper;
 mod sleep;
 #[cfg(feature = "futures")]
 mod streams;
+mod task;
 #[cfg(feature = "tokio")]
 mod tokio;
 mod within;
 
-pub use self::block_on::{block_on, go, spawn};
+pub use self::block_on::block_on;
 pub use self::channel::{RecvFuture, SendFuture};
 pub use self::sleep::{Sleep, sleep, sleep_until, timeout};
 #[cfg(feature = "futures")]
 pub use self::streams::{RecvStream, SendSink};
+pub use self::task::{go, spawn};
 #[cfg(feature = "tokio")]
 pub use self::tokio::{tokio_handle, with_tokio};
 pub use self::within::{block_on_ctx, within};

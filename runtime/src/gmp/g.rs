@@ -87,6 +87,8 @@ pub(crate) mod flag {
     pub(crate) const PROXY: u32 = 2048;
     /// Has a hook that is called when it is readied; with PROXY.
     pub(crate) const HOOK: u32 = 4096;
+    /// Its first function is returning because it is going to wait without a stack, not because it has ended.
+    pub(crate) const STACKLESS: u32 = 8192;
     /// It is inside a deferred reaction to a panic (unwinding), counted by the panic grace.
     pub(crate) const PANICKING: u32 = 256;
     /// Why the affinity guard keeps it in the inbox that it is in: a number of [`Why`](crate::gmp::affinity::Why).
@@ -107,7 +109,7 @@ pub(crate) struct G {
     pub(crate) flags: AtomicU32,
     /// Next in whatever list holds it (G4).
     link: Cell<Option<GPtr>>,
-    /// The M it last ran on: null before the first run.
+    /// The M it last ran on: null before the first run, and when it may as well go on on any other.
     pub(crate) home: AtomicPtr<M>,
     /// The only M it may run on, while `wired_count` is above zero.
     wired: AtomicPtr<M>,
@@ -127,15 +129,16 @@ pub(crate) struct G {
     pub(crate) id: AtomicU64,
 
     /// First frame of the goroutine: takes the closure out of the slot. While it runs, where nothing unwinds: what a goexit leaves behind (G4).
+    /// While it waits without a stack: where it goes on.
     pub(crate) entry: Cell<Option<unsafe fn(GPtr)>>,
-    /// The closure before the start, the result after the end (G4).
+    /// The closure before the start, the result after the end (G4); a future while it waits without a stack.
     pub(crate) slot: UnsafeCell<[MaybeUninit<usize>; SLOT_WORDS]>,
     /// Goroutine that spawned it.
     pub(crate) parent: Cell<u64>,
     /// The path of the closure it runs, which tells the function that spawned it.
     pub(crate) creator: Cell<Option<fn() -> &'static str>>,
 
-    /// Its stack and saved stack pointer, from the first run to the end (G4, G5).
+    /// Its stack and saved stack pointer, from the first run to the end, or to a wait without a stack (G4, G5).
     pub(crate) coro: UnsafeCell<MaybeUninit<GCoro>>,
     /// Name and goroutine-locals, if it has any: owned by `task`; null when dead. A proxy's wakers (`proc::proxy`).
     pub(crate) extra: AtomicPtr<()>,
@@ -178,13 +181,13 @@ impl G {
         self.flags.store(self.flags.load(Ordering::Relaxed) & !bits, Ordering::Relaxed);
     }
 
-    /// Where the goroutine suspends; null before it has started and after its end.
+    /// Where the goroutine suspends; null while it has no stack: before it has started, after its end, and in a wait without one.
     #[inline(always)]
     pub(crate) fn yielder(&self) -> *const Yielder<()> {
         self.yielder.load(Ordering::Relaxed)
     }
 
-    /// The goroutine has started or ended.
+    /// The goroutine has got a stack, or given it back.
     #[inline(always)]
     pub(crate) fn set_yielder(&self, yielder: *const Yielder<()>) {
         self.yielder.store(yielder.cast_mut(), Ordering::Relaxed);
@@ -194,6 +197,12 @@ impl G {
     #[inline(always)]
     pub(crate) fn goid(&self) -> u64 {
         self.id.load(Ordering::Relaxed)
+    }
+
+    /// The owner resumes it.
+    #[inline(always)]
+    pub(crate) fn count_resume(&self) {
+        self.resumes.store(self.resumes.load(Ordering::Relaxed).wrapping_add(1), Ordering::Relaxed);
     }
 
     /// The M it must run on, if it is wired.

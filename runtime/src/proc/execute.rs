@@ -97,11 +97,8 @@ fn execute(g0: &OnG0, mp: MPtr, gp: GPtr, inherit: bool) {
     if mp.claim.bits() & PREEMPT != 0 && !inherit {
         mp.claim.clear(PREEMPT);
     }
-    let resumes = gp.resumes.load(Ordering::Relaxed);
-    gp.resumes.store(resumes.wrapping_add(1), Ordering::Relaxed);
-    if gp.yielder().is_null() && !bind_stack(mp, gp) {
-        return;
-    }
+    gp.count_resume();
+    ensure_stack(mp, gp);
     if let Some(pp) = mp.p() {
         warm_up(pp);
     }
@@ -112,8 +109,11 @@ fn execute(g0: &OnG0, mp: MPtr, gp: GPtr, inherit: bool) {
         let stopped = unsafe { (*gp.coro.get()).assume_init_mut() }.resume();
         mp.set_curg(None);
         if stopped.is_none() {
-            gp.fiber.leave(ashore);
-            return goexit0(mp, gp);
+            if !gp.has(flag::STACKLESS) {
+                gp.fiber.leave(ashore);
+                return goexit0(mp, gp);
+            }
+            leave_stack(mp, gp);
         }
         let said = mp.said.get();
         // A commit belongs to the goroutine, in the eyes of a race detector as well.
@@ -122,13 +122,11 @@ fn execute(g0: &OnG0, mp: MPtr, gp: GPtr, inherit: bool) {
         match said {
             Switch::Park(_) => {
                 if parked {
-                    if chaos::is_on() {
-                        chaos::parked(mp, gp);
-                    }
-                    return;
+                    return after_park(mp, gp);
                 }
                 gp.status.runnable_to_running();
                 mp.set_curg(Some(gp));
+                ensure_stack(mp, gp);
             }
             Switch::Yield => {
                 gp.status.running_to_runnable();
@@ -182,8 +180,23 @@ fn settle_park(gp: GPtr, park: Park) -> bool {
     false
 }
 
-/// Gives a new goroutine its stack. False when there was none to be had: the goroutine is queued again, or the program ends.
-fn bind_stack(mp: MPtr, gp: GPtr) -> bool {
+/// It may already run elsewhere.
+#[inline(always)]
+fn after_park(mp: MPtr, gp: GPtr) {
+    if chaos::is_on() {
+        chaos::parked(mp, gp);
+    }
+}
+
+/// Gives the goroutine a stack if it has none, as before its first run.
+#[inline(always)]
+fn ensure_stack(mp: MPtr, gp: GPtr) {
+    if gp.yielder().is_null() {
+        bind_stack(mp, gp);
+    }
+}
+
+fn bind_stack(mp: MPtr, gp: GPtr) {
     let class = gp.stack_class.get();
     let stack = match mp.p() {
         // SAFETY: this M owns the P (P1), and the reference ends with the statement.
@@ -201,10 +214,31 @@ fn bind_stack(mp: MPtr, gp: GPtr) -> bool {
     let coro: GCoro = unsafe { GCoro::new(stack, goroutine_entry, gp.as_ptr().cast()) };
     // SAFETY: the goroutine is ours (S1) and has no coroutine yet.
     unsafe { *gp.coro.get() = MaybeUninit::new(coro) };
-    true
 }
 
-/// First frame of every goroutine: the user's closure is behind `entry`.
+/// Takes the stack of a goroutine whose first function has returned.
+#[inline(always)]
+fn unbind_stack(pp: Option<PPtr>, gp: GPtr) {
+    gp.set_yielder(core::ptr::null());
+    // SAFETY: the goroutine is ours (S1) and its coroutine has returned; it is not used after this.
+    let stack = unsafe { (*gp.coro.get()).assume_init_read() }.into_stack();
+    match pp {
+        // SAFETY: this M owns the P (P1), and the reference ends with the statement.
+        Some(pp) if gp.stack_class.get() == 0 => unsafe { &mut *pp.stacks.get() }.put(stack),
+        _ => coro::release(stack),
+    }
+}
+
+/// The goroutine is about to wait without a stack. Like one that has not started it has nothing that could belong to a thread.
+fn leave_stack(mp: MPtr, gp: GPtr) {
+    gp.unset(flag::STACKLESS);
+    unbind_stack(mp.p(), gp);
+    if !boot::is_sticky() {
+        gp.home.store(core::ptr::null_mut(), Ordering::Relaxed);
+    }
+}
+
+/// First frame of every goroutine: what it runs is behind `entry`.
 ///
 /// # Safety
 ///
@@ -213,7 +247,7 @@ unsafe fn goroutine_entry(argument: *mut (), yielder: *const Yielder<()>) {
     let Some(gp) = GPtr::from_raw(argument.cast()) else { throw("goroutine without a G") };
     gp.set_yielder(yielder);
     let Some(entry) = gp.entry.take() else { throw("goroutine without an entry") };
-    // SAFETY: `newproc`'s caller has filled the slot for this one call.
+    // SAFETY: `newproc`'s caller has filled the slot for this one call, or that of `park_without_stack` for the next one.
     unsafe { entry(gp) };
 }
 
@@ -228,15 +262,8 @@ fn goexit0(mp: MPtr, gp: GPtr) {
             None => throw("a goroutine ended without a P"),
         }
     }
-    gp.set_yielder(core::ptr::null());
     gp.fiber.destroy();
-    // SAFETY: the goroutine is ours (S1) and its coroutine has returned; it is not used after this.
-    let stack = unsafe { (*gp.coro.get()).assume_init_read() }.into_stack();
-    match pp {
-        // SAFETY: this M owns the P (P1), and the reference ends with the statement.
-        Some(pp) if gp.stack_class.get() == 0 => unsafe { &mut *pp.stacks.get() }.put(stack),
-        _ => coro::release(stack),
-    }
+    unbind_stack(pp, gp);
     if gp.wired_to().is_some() {
         wire::release_at_end(mp, gp);
     }

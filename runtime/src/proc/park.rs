@@ -172,6 +172,20 @@ pub(crate) fn gopark(inside: &Entered, reason: WaitReason, commit: ParkCommit, a
     suspend(Switch::Park(Park { commit, arg, reason }));
 }
 
+/// Parks the running goroutine without its stack. Its first function returns at once, and `entry` is called on another stack when somebody has readied
+/// the goroutine; until then it is, for the scheduler, like one that has not started.
+///
+/// # Safety
+///
+/// - The caller is the goroutine's first function, and `entry` may be called once with the G, on any thread.
+pub(crate) unsafe fn park_without_stack(inside: Entered, entry: unsafe fn(GPtr), park: Park) {
+    let (mp, gp) = (inside.m(), inside.g());
+    gp.entry.set(Some(entry));
+    gp.set(flag::STACKLESS);
+    mp.said.set(Switch::Park(park));
+    core::mem::forget(inside);
+}
+
 /// Lets the other runnable goroutines of this P go first.
 pub(crate) fn goyield(inside: &Entered) {
     if inside.g().has(flag::THREAD) {

@@ -21,16 +21,20 @@ pub(crate) fn on_own_stack(gp: GPtr, look: fn()) {
     unsafe { visit(mp, gp, look) };
 }
 
-/// Calls `look` on the stack of a parked goroutine. False when it is not parked (any more), or the caller is no thread of the runtime.
+/// Calls `look` on the stack of a parked goroutine. False when it is not parked (any more), waits without a stack, or the caller is no thread of the runtime.
 pub(crate) fn on_stack_of(gp: GPtr, look: fn()) -> bool {
     let Some(mp) = m::current() else { return false };
-    if mp.look.get().is_some() || gp.yielder().is_null() || !gp.status.try_scan() {
+    if mp.look.get().is_some() || !gp.status.try_scan() {
         return false;
     }
-    // SAFETY: the scan bit makes the stack ours (S2), and a waiting goroutine has a coroutine that has not finished.
-    unsafe { visit(mp, gp, look) };
+    // Only now: it may wait without a stack.
+    let has_stack = !gp.yielder().is_null();
+    if has_stack {
+        // SAFETY: the scan bit makes the stack ours (S2), and where a waiting goroutine suspends it has a coroutine that has not finished.
+        unsafe { visit(mp, gp, look) };
+    }
     gp.status.end_scan();
-    true
+    has_stack
 }
 
 /// Resumes a goroutine in traceback mode (TC1).

@@ -14,6 +14,7 @@ use core::mem::ManuallyDrop;
 use core::task::{RawWaker, RawWakerVTable, Waker};
 use std::sync::Arc;
 
+use crate::gmp::g::Park;
 use crate::gmp::permit::Permit;
 use crate::gmp::{GPtr, WaitReason};
 use crate::proc::park::goyield;
@@ -52,14 +53,34 @@ impl Unparker {
     ///
     /// A future that has woken itself wants to let others go first.
     pub(crate) fn wait(&self, inside: &Entered) {
+        if self.was_woken(inside) {
+            return;
+        }
+        let Park { commit, arg, reason } = self.park();
+        gopark(inside, reason, commit, arg);
+        self.go_on();
+    }
+
+    /// The first half of `wait`: whether it was woken since the last one, and has let others go first.
+    pub(crate) fn was_woken(&self, inside: &Entered) -> bool {
+        let is_woken = self.permit.take();
+        if is_woken {
+            goyield(inside);
+        }
+        is_woken
+    }
+
+    /// The second half: how a goroutine parks that owns a count of it until it goes on. The last step is `go_on`.
+    pub(crate) fn park(&self) -> Park {
         fn commit(_: GPtr, unparker: *mut ()) -> bool {
             // SAFETY: the goroutine that parks owns a count of it, and goes on only after the permit was given.
             unsafe { &*unparker.cast::<Unparker>() }.permit.commit()
         }
-        if self.permit.take() {
-            return goyield(inside);
-        }
-        gopark(inside, WaitReason::Future, commit, core::ptr::from_ref(self).cast_mut().cast());
+        Park { commit, arg: core::ptr::from_ref(self).cast_mut().cast(), reason: WaitReason::Future }
+    }
+
+    /// After the park: the permit is taken.
+    pub(crate) fn go_on(&self) {
         self.permit.finish();
     }
 

@@ -29,7 +29,12 @@ pub(crate) unsafe fn entry_go<F: FnOnce()>(gp: GPtr) {
     // SAFETY: the slot holds a packed `F`, says the caller, and this, the goroutine's first function, is called once.
     let f: F = unsafe { slot::take(gp.slot.get()) };
     drop(Entered::adopt());
-    if let Err(payload) = catch_unwind(AssertUnwindSafe(f)) {
+    end_go(gp, catch_unwind(AssertUnwindSafe(f)));
+}
+
+/// The end of a goroutine without a handle, after its last words in user mode.
+pub(crate) fn end_go(gp: GPtr, outcome: thread::Result<()>) {
+    if let Err(payload) = outcome {
         if !goexit::is_goexit(&*payload) {
             panics::unobserved(payload);
         }
@@ -47,10 +52,22 @@ pub(crate) unsafe fn entry_spawn<F: FnOnce() -> T, T>(gp: GPtr) {
     // SAFETY: the slot holds a packed `F`, says the caller, and this, the goroutine's first function, is called once.
     let f: F = unsafe { slot::take(gp.slot.get()) };
     drop(Entered::adopt());
+    prepare_goexit::<T>(gp);
+    end_spawn::<T>(gp, catch_unwind(AssertUnwindSafe(f)));
+}
+
+/// Before the first words of a goroutine with a handle: what a goexit does where nothing unwinds.
+#[inline(always)]
+pub(crate) fn prepare_goexit<T>(gp: GPtr) {
     if cfg!(panic = "abort") && !gp.has(flag::BORROWS) {
         gp.entry.set(Some(stopped::<T>));
     }
-    let result: thread::Result<T> = catch_unwind(AssertUnwindSafe(f)).map_err(translate);
+}
+
+/// The end of a goroutine with a handle, after its last words in user mode but destructors.
+#[inline]
+pub(crate) fn end_spawn<T>(gp: GPtr, outcome: thread::Result<T>) {
+    let result = outcome.map_err(translate);
     gp.unset(flag::GOEXIT);
     let words = slot::pack(result);
     drop_locals(gp);

@@ -14,6 +14,9 @@ pub(crate) const THREADS: usize = 0;
 /// Stacks are as large as they were asked for.
 pub(crate) const MORE_STACK: u8 = 0;
 
+/// A goroutine may wait without a stack.
+pub(crate) const KEEPS_STACKS: bool = false;
+
 /// What the detector knows a goroutine by.
 #[derive(Debug)]
 pub(crate) struct Fiber;

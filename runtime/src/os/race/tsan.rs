@@ -39,6 +39,9 @@ pub(crate) const THREADS: usize = 1;
 /// stack of whoever it catches.
 pub(crate) const MORE_STACK: u8 = 2;
 
+/// Goroutines keep their stacks while they wait: for each one that is left for good and made anew the sanitizer would keep a frame.
+pub(crate) const KEEPS_STACKS: bool = true;
+
 /// The switch orders what both fibers do.
 const ORDERED: c_uint = 0;
 /// The switch orders nothing.
