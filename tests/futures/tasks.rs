@@ -116,6 +116,30 @@ fn a_task_that_has_locked_its_thread_stays_there() {
     });
 }
 
+#[test]
+fn a_pending_task_is_listed_with_what_it_waits_for() {
+    run(|| {
+        let (tx, wakers) = channel::unbounded();
+        let (tell, told) = bounded(1);
+        let task = spawn(async move {
+            tell.send(runtime::goid()).unwrap();
+            woken(tx).await;
+        });
+        let (id, waker) = (told.recv().unwrap(), wakers.recv().unwrap());
+        let is_listed = || {
+            let mut list = Vec::new();
+            goruntime::debug::write_goroutines(&mut list).unwrap();
+            String::from_utf8(list).unwrap().contains(&format!("goroutine {id} [future]:\n"))
+        };
+        // Until its poll has returned it is shown as one that runs.
+        while !is_listed() {
+            runtime::yield_now();
+        }
+        waker.wake();
+        task.join().unwrap();
+    });
+}
+
 /// A wait inside of a poll is one with a stack, and the wake for the task that comes meanwhile is not lost.
 #[test]
 fn what_blocks_in_a_poll_goes_on_where_it_was() {
