@@ -185,12 +185,11 @@ fn a_task_that_ends_badly_after_a_wait_drops_its_future() {
             end();
         });
         wakers.recv().unwrap().wake();
-        let waits = spawn(async move {
+        spawn(async move {
             let outcome = task.await;
             assert_eq!(drops.load(Ordering::SeqCst), 1);
             outcome.unwrap_or_else(|payload| std::panic::resume_unwind(payload));
-        });
-        waits
+        })
     }
     run(|| {
         ends(|| ()).join().unwrap();
