@@ -125,6 +125,11 @@ fn a_close_needs_no_descriptor() {
 }
 
 #[test]
+fn a_close_without_a_descriptor_is_no_end_of_the_stream() {
+    assert_prints(&with_descriptors(100, "net_read_beside_close_in_shortage"), "closed\nno end\n");
+}
+
+#[test]
 fn a_storm_of_signals_disturbs_nobody() {
     for procs in ["1", "2", "4"] {
         assert_prints(&run_program("net_interrupted", &[("GOMAXPROCS", procs)]), "undisturbed\n");

@@ -7,7 +7,7 @@
 //! *Go:* `TestEINTR` of os/signal; the back-off of net/http's `Serve`.
 
 use std::fs::File;
-use std::io::{Read, Write};
+use std::io::{self, Read, Write};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Instant;
@@ -15,9 +15,9 @@ use std::time::Instant;
 use goruntime::__private::others_wait;
 use goruntime::net::{Closed, TcpListener, TcpStream};
 use goruntime::os::unix::net::UnixStream;
-use goruntime::runtime::{num_goroutine, yield_now};
-use goruntime::spawn;
+use goruntime::runtime::{num_goroutine, set_gomaxprocs, yield_now};
 use goruntime::time::{Duration, sleep};
+use goruntime::{JoinHandle, spawn};
 
 use crate::Program::Body;
 use crate::Table;
@@ -26,8 +26,12 @@ pub(crate) const PROGRAMS: Table = &[
     ("net_shortage_is_calm", Body(net_shortage_is_calm)),
     ("net_shortage_of_many", Body(net_shortage_of_many)),
     ("net_close_in_shortage", Body(net_close_in_shortage)),
+    ("net_read_beside_close_in_shortage", Body(net_read_beside_close_in_shortage)),
     ("net_interrupted", Body(net_interrupted)),
 ];
+
+const ROUNDS: u64 = 80;
+const READERS: u64 = 8;
 
 /// Takes all descriptors that are left.
 fn hoard() -> Vec<File> {
@@ -112,6 +116,45 @@ fn net_close_in_shortage() {
     assert!(Closed::is_source_of(&error), "{error:?}");
     assert_eq!(far.read(&mut [0; 4]).unwrap(), 0);
     println!("closed");
+}
+
+/// The same while others are in the middle of a read: no stream has ended. They are more than there are CPUs, so that some are kept from going on there.
+fn net_read_beside_close_in_shortage() {
+    // Makes the poller, which needs descriptors.
+    net_close_in_shortage();
+    set_gomaxprocs(16);
+    for _ in 0..ROUNDS {
+        let pairs: Vec<_> = (0..READERS).map(|_| UnixStream::pair().unwrap()).collect();
+        let begun = Arc::new(AtomicU64::new(0));
+        let readers: Vec<_> =
+            (0..).zip(&pairs).map(|(number, pair)| reader(number % 2 == 0, &pair.0, &begun)).collect();
+        while begun.load(Ordering::Relaxed) < READERS {
+            yield_now();
+        }
+        let _hoard = hoard();
+        pairs.iter().for_each(|(near, _)| near.close().unwrap());
+        for reader in readers {
+            let end = reader.join().unwrap();
+            assert!(end.as_ref().is_err_and(Closed::is_source_of), "{end:?}");
+        }
+    }
+    println!("no end");
+}
+
+/// Starts somebody who tries to read, again and again although there is nothing: without waiting, or for as short a time as there is.
+fn reader(nonblocking: bool, near: &UnixStream, begun: &Arc<AtomicU64>) -> JoinHandle<io::Result<usize>> {
+    near.set_nonblocking(nonblocking).unwrap();
+    near.set_read_timeout(Some(Duration::from_nanos(1))).unwrap();
+    let (near, begun) = (near.try_clone().unwrap(), begun.clone());
+    spawn(move || {
+        let read = || (&near).read(&mut [0; 4]);
+        let mut end = read();
+        begun.fetch_add(1, Ordering::Relaxed);
+        while end.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock) {
+            end = read();
+        }
+        end
+    })
 }
 
 extern "C" fn nothing(_: libc::c_int) {}

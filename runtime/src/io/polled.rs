@@ -74,37 +74,37 @@ impl Polled {
     }
 
     #[inline]
-    fn run<T>(
-        &self,
-        side: Side,
-        at: &'static Location<'static>,
-        op: impl FnMut(&File) -> io::Result<T>,
-    ) -> io::Result<T> {
-        self.0.run(side, at, op).map_err(error::of_file)
+    fn receive(&self, at: &'static Location<'static>, op: impl FnMut(&File) -> io::Result<usize>) -> io::Result<usize> {
+        self.0.receive(at, op, |&count| count).map_err(error::of_file)
+    }
+
+    #[inline]
+    fn send(&self, at: &'static Location<'static>, op: impl FnMut(&File) -> io::Result<usize>) -> io::Result<usize> {
+        self.0.run(Side::Write, at, op).map_err(error::of_file)
     }
 }
 
 impl Read for &Polled {
     #[track_caller]
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        self.run(Side::Read, Location::caller(), |mut file| file.read(buf))
+        self.receive(Location::caller(), |mut file| file.read(buf))
     }
 
     #[track_caller]
     fn read_vectored(&mut self, bufs: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
-        self.run(Side::Read, Location::caller(), |mut file| file.read_vectored(bufs))
+        self.receive(Location::caller(), |mut file| file.read_vectored(bufs))
     }
 }
 
 impl Write for &Polled {
     #[track_caller]
     fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
-        self.run(Side::Write, Location::caller(), |mut file| file.write(buf))
+        self.send(Location::caller(), |mut file| file.write(buf))
     }
 
     #[track_caller]
     fn write_vectored(&mut self, bufs: &[IoSlice<'_>]) -> io::Result<usize> {
-        self.run(Side::Write, Location::caller(), |mut file| file.write_vectored(bufs))
+        self.send(Location::caller(), |mut file| file.write_vectored(bufs))
     }
 
     fn flush(&mut self) -> io::Result<()> {

@@ -10,13 +10,15 @@
 //! FD5. A forked child neither registers nor ends a registration: the poller is its parent's. It may use and drop sockets, until it has to wait.
 //! FD6. `drained` is set under the turn of the reading side by a read that took all there was: what comes later is an edge, which nobody has
 //! forgotten while it is set. So the next operation of that side waits before it tries. For tasks, which have no turn, `emptied` says the same (TK4).
+//! FD7. A descriptor is marked as closed before anything is done to what it stands for. So an error, or an end of the stream, that a close has brought
+//! about for an operation beside it comes when the mark is there: it counts as the close (`Made::Nothing`).
 //!
 //! *Locks.* `registering`, a leaf: it covers a system call, and no operation of the runtime.
 //!
 //! *Go:* `poll.FD`.
 
 use core::panic::Location;
-use core::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicI64, Ordering, fence};
 use core::task::{Poll, Waker};
 use std::io;
 use std::os::fd::RawFd;
@@ -31,6 +33,17 @@ use crate::netpoll::{self, table};
 use crate::os;
 use crate::proc::park::{check_goexit, note_place};
 use crate::proc::{enter, enter_preemptible, netwait};
+
+/// What a success means beyond its value.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Made {
+    /// Nothing.
+    Plain,
+    /// A read has taken all there was (FD6).
+    Emptied,
+    /// A read has got nothing: this is the end, perhaps of this side's doing (FD7).
+    Nothing,
+}
 
 /// A descriptor, its place in the poller, and who may use it.
 pub(super) struct Fd {
@@ -78,12 +91,14 @@ impl Fd {
         timeout: i64,
         at: &'static Location<'static>,
         mut op: impl FnMut() -> io::Result<T>,
-        took_all: impl Fn(&T) -> bool,
+        made: impl Fn(&T) -> Made,
     ) -> io::Result<T> {
         check_goexit();
         if self.nonblocking.load(Ordering::Relaxed) {
             self.desc.check(side).map_err(error::of_end)?;
-            return op();
+            let done = op();
+            let made = done.as_ref().map_or(Made::Nothing, &made);
+            return self.unless_closed(done, made);
         }
         let mut limit = None;
         let _turn = match self.turns[side as usize].try_take() {
@@ -104,12 +119,12 @@ impl Fd {
                 match op() {
                     Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
                     Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                    Err(_) if self.desc.is_closed() => return Err(error::closed()),
                     done => {
-                        if done.as_ref().is_ok_and(&took_all) {
+                        let made = done.as_ref().map_or(Made::Nothing, &made);
+                        if made == Made::Emptied {
                             self.drained.store(true, Ordering::Relaxed);
                         }
-                        return done;
+                        return self.unless_closed(done, made);
                     }
                 }
             }
@@ -128,7 +143,7 @@ impl Fd {
         side: Side,
         waker: &Waker,
         mut op: impl FnMut() -> io::Result<T>,
-        took_all: impl Fn(&T) -> bool,
+        made: impl Fn(&T) -> Made,
     ) -> Poll<io::Result<T>> {
         let edges = &self.desc.tasks(side).edges;
         loop {
@@ -141,12 +156,12 @@ impl Fd {
             match done {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                Err(_) if self.desc.is_closed() => return Poll::Ready(Err(error::closed())),
                 done => {
+                    let made = done.as_ref().map_or(Made::Nothing, &made);
                     if side == Side::Read {
-                        self.emptied.note(done.as_ref().is_ok_and(&took_all).then_some(seen));
+                        self.emptied.note((made == Made::Emptied).then_some(seen));
                     }
-                    return Poll::Ready(done);
+                    return Poll::Ready(self.unless_closed(done, made));
                 }
             }
             self.ensure_registered()?;
@@ -154,6 +169,25 @@ impl Fd {
                 return Poll::Pending;
             }
         }
+    }
+
+    /// FD7.
+    #[inline(always)]
+    fn unless_closed<T>(&self, done: io::Result<T>, made: Made) -> io::Result<T> {
+        if made == Made::Nothing && self.was_closed() { Err(error::closed()) } else { done }
+    }
+
+    /// Whether the mark was there when the system said what has become of an operation.
+    fn was_closed(&self) -> bool {
+        // Acquire: pairs with the Release in `mark_comes_first`; what is written and read between them is the system's, of the socket.
+        fence(Ordering::Acquire);
+        self.desc.is_closed()
+    }
+
+    /// FD7: for who has marked the descriptor, and closes now what it stands for.
+    pub(super) fn mark_comes_first(&self) {
+        // Release: pairs with the Acquire in `was_closed`.
+        fence(Ordering::Release);
     }
 
     /// FD6. True: there is nothing to read unless there was an edge.

@@ -18,7 +18,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
 use crate::net::error::{self, End};
-use crate::net::fd::Fd;
+use crate::net::fd::{Fd, Made};
 use crate::net::kind::StdSocket;
 use crate::netpoll::polldesc::Side;
 use crate::os;
@@ -100,7 +100,7 @@ impl<S: StdSocket> Socket<S> {
         mut op: impl FnMut(&S) -> io::Result<T>,
     ) -> io::Result<T> {
         let timeout = self.fd.timeout_ns(side);
-        let done = self.fd.run(side, timeout, at, || op(&self.sock), |_| false);
+        let done = self.fd.run(side, timeout, at, || op(&self.sock), |_| Made::Plain);
         done.map_err(|error| self.in_words(Self::word(side), error))
     }
 
@@ -113,7 +113,20 @@ impl<S: StdSocket> Socket<S> {
         mut op: impl FnMut(&S) -> io::Result<usize>,
     ) -> io::Result<usize> {
         let timeout = self.fd.timeout_ns(Side::Read);
-        let done = self.fd.run(Side::Read, timeout, at, || op(&self.sock), Self::took_all(room));
+        let done = self.fd.run(Side::Read, timeout, at, || op(&self.sock), Self::made(room));
+        done.map_err(|error| self.in_words(S::READ, error))
+    }
+
+    /// The same for what else receives; `count` is how many bytes it has got.
+    pub(crate) fn receive<T>(
+        &self,
+        at: &'static Location<'static>,
+        mut op: impl FnMut(&S) -> io::Result<T>,
+        count: impl Fn(&T) -> usize,
+    ) -> io::Result<T> {
+        let timeout = self.fd.timeout_ns(Side::Read);
+        let made = |done: &T| if count(done) == 0 { Made::Nothing } else { Made::Plain };
+        let done = self.fd.run(Side::Read, timeout, at, || op(&self.sock), made);
         done.map_err(|error| self.in_words(S::READ, error))
     }
 
@@ -127,7 +140,7 @@ impl<S: StdSocket> Socket<S> {
     ) -> io::Result<T> {
         // Zero is the shortest limit here, and what is too long for a number is for ever.
         let ns = limit.map_or(0, |limit| i64::try_from(limit.as_nanos()).map_or(0, |ns| ns.max(1)));
-        let done = self.fd.run(side, ns, at, || op(&self.sock), |_| false);
+        let done = self.fd.run(side, ns, at, || op(&self.sock), |_| Made::Plain);
         done.map_err(|error| self.in_words(Self::word(side), error))
     }
 
@@ -159,7 +172,7 @@ impl<S: StdSocket> Socket<S> {
         cx: &mut Context<'_>,
         mut op: impl FnMut(&S) -> io::Result<T>,
     ) -> Poll<io::Result<T>> {
-        let done = self.fd.poll(side, cx.waker(), || op(&self.sock), |_| false);
+        let done = self.fd.poll(side, cx.waker(), || op(&self.sock), |_| Made::Plain);
         done.map_err(|error| self.in_words(Self::word(side), error))
     }
 
@@ -171,13 +184,17 @@ impl<S: StdSocket> Socket<S> {
         cx: &mut Context<'_>,
         mut op: impl FnMut(&S) -> io::Result<usize>,
     ) -> Poll<io::Result<usize>> {
-        let done = self.fd.poll(Side::Read, cx.waker(), || op(&self.sock), Self::took_all(room));
+        let done = self.fd.poll(Side::Read, cx.waker(), || op(&self.sock), Self::made(room));
         done.map_err(|error| self.in_words(S::READ, error))
     }
 
-    /// Whether a read of so many bytes into so much room has taken all there was.
-    fn took_all(room: usize) -> impl Fn(&usize) -> bool {
-        move |count| S::SHORT_READS_TELL && (1..room).contains(count)
+    /// What a read of so many bytes into so much room means.
+    fn made(room: usize) -> impl Fn(&usize) -> Made {
+        move |&count| match count {
+            0 => Made::Nothing,
+            _ if S::SHORT_READS_TELL && count < room => Made::Emptied,
+            _ => Made::Plain,
+        }
     }
 
     /// Waits for `time`, or until the socket is closed or its deadline has passed.
@@ -204,6 +221,7 @@ impl<S: StdSocket> Socket<S> {
             return Err(self.in_words("close", error::closed()));
         }
         self.fd.end_registration();
+        self.fd.mark_comes_first();
         if !os::replace_with_null(self.sock.as_fd()) {
             // No descriptor is to be had for the placeholder: the peer learns of the close at once, the number is free when the handles are gone.
             _ = socket2::SockRef::from(&self.sock).shutdown(std::net::Shutdown::Both);
@@ -260,6 +278,7 @@ impl<S: StdSocket> Socket<S> {
 
 #[cfg(test)]
 mod tests {
+    use std::fmt;
     use std::io::{Read, Write};
     use std::net::{TcpListener, TcpStream};
     use std::os::unix::net::UnixStream;
@@ -269,6 +288,7 @@ mod tests {
 
     use super::*;
     use crate::gmp::SCHED;
+    use crate::net::Closed;
     use crate::netpoll;
 
     fn pair() -> (Arc<Socket<UnixStream>>, UnixStream) {
@@ -357,6 +377,85 @@ mod tests {
         drop(far);
         wait();
         assert_eq!((poll(8), poll(8)), ((Poll::Ready(Some(0)), 1), (Poll::Ready(Some(0)), 1)));
+    }
+
+    /// Closes the socket in the middle of an operation, with a placeholder or for want of a descriptor without.
+    fn close<S: StdSocket>(socket: &Socket<S>, in_shortage: bool) {
+        os::let_fail(os::Fault::Open, in_shortage.into());
+        socket.close().expect("it was open");
+    }
+
+    #[track_caller]
+    fn assert_closed<T: fmt::Debug>(done: io::Result<T>) {
+        let error = done.expect_err("the socket was closed meanwhile");
+        assert!(Closed::is_source_of(&error), "{error:?}");
+    }
+
+    /// FD7.
+    #[test]
+    fn what_a_close_does_to_an_operation_beside_it_is_no_end_of_the_stream() {
+        os::in_own_process(
+            "net::socket::tests::what_a_close_does_to_an_operation_beside_it_is_no_end_of_the_stream",
+            || [false, true].into_iter().for_each(close_beside_operations),
+        );
+    }
+
+    fn close_beside_operations(in_shortage: bool) {
+        let at = Location::caller();
+        for nonblocking in [false, true] {
+            let (near, _far) = pair();
+            near.set_nonblocking(nonblocking).expect("it is open");
+            assert_closed(near.read(1, at, |mut sock| {
+                close(&near, in_shortage);
+                sock.read(&mut [0])
+            }));
+            let (near, _far) = connected();
+            near.set_nonblocking(nonblocking).expect("it is open");
+            assert_closed(near.run(Side::Write, at, |mut sock| {
+                close(&near, in_shortage);
+                sock.write(&[0])
+            }));
+        }
+        let (near, _far) = connected();
+        assert_closed(near.receive(
+            at,
+            |sock| {
+                close(&near, in_shortage);
+                sock.peek(&mut [0])
+            },
+            |&count| count,
+        ));
+        let (near, _far) = connected();
+        let polled = near.poll_read(1, &mut Context::from_waker(Waker::noop()), |mut sock| {
+            close(&near, in_shortage);
+            sock.read(&mut [0])
+        });
+        match polled {
+            Poll::Ready(done) => assert_closed(done),
+            Poll::Pending => panic!("a task waits for a socket that was closed"),
+        }
+        let listener = Socket::new(TcpListener::bind("127.0.0.1:0").expect("the loopback has a free port"));
+        assert_closed(listener.run(Side::Read, at, |sock| {
+            close(&listener, in_shortage);
+            sock.accept()
+        }));
+    }
+
+    /// What the operation has got before is the caller's, and so is the end if the peer's was first.
+    #[test]
+    fn what_an_operation_has_got_before_a_close_is_kept() {
+        let (near, mut far) = pair();
+        far.write_all(b"x").expect("there is room");
+        let count = near.read(1, Location::caller(), |mut sock| {
+            let done = sock.read(&mut [0]);
+            near.close().expect("it was open");
+            done
+        });
+        assert_eq!(count.expect("a byte was there"), 1);
+        let (near, far) = pair();
+        drop(far);
+        assert_eq!(near.read(1, Location::caller(), |mut sock| sock.read(&mut [0])).expect("the peer has gone"), 0);
+        near.close().expect("it was open");
     }
 
     /// The M that watches a timer has to sleep in the poller from the moment when there is one, also if the socket for which it was made cannot

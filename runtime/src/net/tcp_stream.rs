@@ -160,7 +160,7 @@ impl TcpStream {
     /// As a read.
     #[track_caller]
     pub fn peek(&self, buf: &mut [u8]) -> io::Result<usize> {
-        self.socket.run(Side::Read, Location::caller(), |socket| socket.peek(buf))
+        self.socket.receive(Location::caller(), |socket| socket.peek(buf), |&count| count)
     }
 
     /// Sends small packets at once instead of collecting them.

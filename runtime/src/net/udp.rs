@@ -136,7 +136,7 @@ impl UdpSocket {
     /// As std, or if the time is up or the socket was closed.
     #[track_caller]
     pub fn recv_from(&self, buf: &mut [u8]) -> io::Result<(usize, SocketAddr)> {
-        self.socket.run(Side::Read, Location::caller(), |socket| socket.recv_from(buf))
+        self.socket.receive(Location::caller(), |socket| socket.recv_from(buf), |done| done.0)
     }
 
     /// The same, without taking the datagram away.
@@ -150,7 +150,7 @@ impl UdpSocket {
     /// As [`recv_from`](UdpSocket::recv_from).
     #[track_caller]
     pub fn peek_from(&self, buf: &mut [u8]) -> io::Result<(usize, SocketAddr)> {
-        self.socket.run(Side::Read, Location::caller(), |socket| socket.peek_from(buf))
+        self.socket.receive(Location::caller(), |socket| socket.peek_from(buf), |done| done.0)
     }
 
     /// Receives a datagram from the address that the socket was connected to.
@@ -164,7 +164,7 @@ impl UdpSocket {
     /// As [`recv_from`](UdpSocket::recv_from).
     #[track_caller]
     pub fn recv(&self, buf: &mut [u8]) -> io::Result<usize> {
-        self.socket.run(Side::Read, Location::caller(), |socket| socket.recv(buf))
+        self.socket.receive(Location::caller(), |socket| socket.recv(buf), |&count| count)
     }
 
     /// The same, without taking the datagram away.
@@ -178,7 +178,7 @@ impl UdpSocket {
     /// As [`recv_from`](UdpSocket::recv_from).
     #[track_caller]
     pub fn peek(&self, buf: &mut [u8]) -> io::Result<usize> {
-        self.socket.run(Side::Read, Location::caller(), |socket| socket.peek(buf))
+        self.socket.receive(Location::caller(), |socket| socket.peek(buf), |&count| count)
     }
 
     /// Sends a datagram to the first of the addresses.

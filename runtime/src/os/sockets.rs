@@ -16,7 +16,8 @@ use std::os::unix::fs::OpenOptionsExt;
 
 use crate::os::{Fault, attempt};
 
-/// Of a placeholder: where the system has it, reading and writing fail. Else a read that races with the close sees an end of the stream.
+/// Of a placeholder: where the system has it, reading and writing fail. Else a read that races with the close may see an end of the stream, which is
+/// the close's as well (FD7 of `net::fd`).
 #[cfg(target_os = "linux")]
 const NO_ACCESS: i32 = libc::O_PATH;
 #[cfg(not(target_os = "linux"))]

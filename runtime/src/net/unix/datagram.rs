@@ -144,7 +144,7 @@ impl UnixDatagram {
     /// As std, or if the time is up or the socket was closed.
     #[track_caller]
     pub fn recv_from(&self, buf: &mut [u8]) -> io::Result<(usize, std_net::SocketAddr)> {
-        self.socket.run(Side::Read, Location::caller(), |socket| socket.recv_from(buf))
+        self.socket.receive(Location::caller(), |socket| socket.recv_from(buf), |done| done.0)
     }
 
     /// Receives a datagram.
@@ -158,7 +158,7 @@ impl UnixDatagram {
     /// As [`recv_from`](UnixDatagram::recv_from).
     #[track_caller]
     pub fn recv(&self, buf: &mut [u8]) -> io::Result<usize> {
-        self.socket.run(Side::Read, Location::caller(), |socket| socket.recv(buf))
+        self.socket.receive(Location::caller(), |socket| socket.recv(buf), |&count| count)
     }
 
     /// Sends a datagram to the socket at a path.
