@@ -8,6 +8,8 @@
 //!
 //! *Go:* chan_test.go, test/chan.
 
+#[path = "channel_basic/destructors.rs"]
+mod destructors;
 #[path = "common/procs.rs"]
 mod procs;
 #[path = "channel_basic/stress.rs"]

@@ -10,6 +10,7 @@
 //! *Go:* chan_test.go, in spirit.
 
 use std::future::Future;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
@@ -263,6 +264,29 @@ fn what_has_come_back_is_dropped_with_the_last_receiver() {
             assert_eq!(Arc::strong_count(&held), 1);
             assert!(tx.send(held).is_err());
         }
+    });
+}
+
+/// The buffer has one of them, and three have come back.
+#[test]
+fn a_destructor_that_panics_keeps_nothing_that_has_come_back_from_being_dropped() {
+    struct Explosive(Arc<AtomicUsize>);
+
+    impl Drop for Explosive {
+        fn drop(&mut self) {
+            panic!("the one before {}", self.0.fetch_add(1, Ordering::Relaxed));
+        }
+    }
+
+    run(|| {
+        let dropped = Arc::new(AtomicUsize::new(0));
+        let (tx, rx) = bounded(1);
+        let given: Vec<_> = (0..3).map(|_| begin(rx.recv_async())).collect();
+        (0..4).for_each(|_| assert!(tx.try_send(Explosive(Arc::clone(&dropped))).is_ok()));
+        drop(given);
+        let payload = catch_unwind(AssertUnwindSafe(|| drop(rx))).expect_err("they panic");
+        assert_eq!(payload.downcast_ref::<String>().map(String::as_str), Some("the one before 0"));
+        assert_eq!(dropped.load(Ordering::Relaxed), 4);
     });
 }
 

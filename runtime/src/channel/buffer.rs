@@ -271,7 +271,7 @@ impl<T> Drop for Buffer<T> {
     }
 }
 
-/// All values that a closed channel still held, with their storage: dropped by whoever took them, outside of the runtime.
+/// All values that a closed channel still held, with their storage: whoever took them drops them, outside of the runtime.
 pub(crate) struct Values<T> {
     /// The storage.
     pub(crate) buffer: Buffer<T>,
@@ -279,16 +279,16 @@ pub(crate) struct Values<T> {
     pub(crate) len: usize,
 }
 
-impl<T> Drop for Values<T> {
-    fn drop(&mut self) {
-        while self.len > 0 {
-            self.len -= 1;
-            if !self.buffer.can_read() {
-                drop(self.buffer.turn_read());
-            }
-            // SAFETY: the count says that there is one, and the cursor was turned.
-            drop(unsafe { self.buffer.read() });
+impl<T> Iterator for Values<T> {
+    type Item = T;
+
+    fn next(&mut self) -> Option<T> {
+        self.len = self.len.checked_sub(1)?;
+        if !self.buffer.can_read() {
+            drop(self.buffer.turn_read());
         }
+        // SAFETY: the count says that there is one, and the cursor was turned.
+        Some(unsafe { self.buffer.read() })
     }
 }
 
@@ -401,7 +401,7 @@ mod tests {
             // SAFETY: blocks have room without end; the cursor was turned.
             unsafe { buffer.write(counted.clone()) };
         }
-        drop(Values { buffer, len: 70 });
+        assert_eq!(Values { buffer, len: 70 }.count(), 70);
         assert_eq!(std::rc::Rc::strong_count(&counted), 1);
     }
 }

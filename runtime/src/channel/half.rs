@@ -9,8 +9,10 @@
 //!
 //! *Go:* none, the collector does it.
 
+use core::mem;
 use core::ops::Deref;
 use core::ptr::NonNull;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use crate::base::shim::{AtomicBool, AtomicUsize, Ordering};
 use crate::base::throw::throw;
@@ -115,6 +117,25 @@ impl<T, const SENDER: bool> Half<T, SENDER> {
             // SAFETY: both sides are gone, so this is the only pointer; it came from a box (HA1).
             drop(unsafe { Box::from_raw(self.0.as_ptr()) });
         }
-        drop(left);
+        if let Some((values, returned)) = left {
+            drop_each(values.chain(returned));
+        }
     }
+}
+
+/// Drops values of users. A destructor that panics, or ends its goroutine, keeps none of the others from being dropped.
+fn drop_each<I: Iterator>(values: I) {
+    /// Those that are left when one has panicked. Who unwinds must not panic, so their panics end here.
+    struct Rest<I: Iterator>(I);
+
+    impl<I: Iterator> Drop for Rest<I> {
+        fn drop(&mut self) {
+            while let Err(payload) = catch_unwind(AssertUnwindSafe(|| self.0.by_ref().for_each(drop))) {
+                // The hook has said what there is to say. The payload may panic in its own destructor, so it has none.
+                mem::forget(payload);
+            }
+        }
+    }
+
+    Rest(values).0.by_ref().for_each(drop);
 }

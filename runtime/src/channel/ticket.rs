@@ -346,7 +346,7 @@ fn put_in_front<T>(locked: &Locked<'_, T>, value: T, block: &mut Option<Box<Bloc
     locked.set_len(len + 1);
 }
 
-/// Values that had come back, when the last receiver is gone: dropped with it.
+/// Values that had come back, when the last receiver is gone: to be dropped with it.
 pub(super) struct Returned<T> {
     tickets: Claims,
     values: PhantomData<T>,
@@ -368,15 +368,15 @@ impl<T> Hchan<T> {
     }
 }
 
-impl<T> Drop for Returned<T> {
-    fn drop(&mut self) {
-        while let Some(ticket) = self.tickets.pop() {
-            // SAFETY: a returned value is in its place, which is ours until the ready (SU2).
-            let value = unsafe { ticket.elem().cast::<T>().read() };
-            let inside = enter();
-            ticket.wake(true);
-            drop(inside);
-            drop(value);
-        }
+impl<T> Iterator for Returned<T> {
+    type Item = T;
+
+    fn next(&mut self) -> Option<T> {
+        let ticket = self.tickets.pop()?;
+        // SAFETY: a returned value is in its place, which is ours until the ready (SU2).
+        let value = unsafe { ticket.elem().cast::<T>().read() };
+        let _inside = enter();
+        ticket.wake(true);
+        Some(value)
     }
 }
