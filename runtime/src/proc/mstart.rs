@@ -20,7 +20,7 @@ use crate::gmp::affinity;
 use crate::gmp::g::flag;
 use crate::gmp::sched::Shared;
 use crate::gmp::{M, MPtr, PPtr};
-use crate::os::{self, race};
+use crate::os::{self, asan, race};
 use crate::proc::{OnG0, chaos, execute, newproc, wake};
 
 /// Stack of a thread: the scheduler runs on it, and the symbolizing of backtraces.
@@ -118,6 +118,11 @@ const KEPT_STATS: u32 = 64;
 pub(crate) fn minit(mp: MPtr) {
     mp.tls_slot.set(tls::slot_address());
     mp.stack.set(if mp.id == 0 { os::stack_bounds() } else { own_stack_bounds() });
+    if asan::IS_ON {
+        // While a goroutine runs here the sanitizer takes that one's stack for the thread's. To the byte: behind the lowest is a guard (AS2).
+        let (low, high) = os::stack_bounds();
+        asan::keep(low..high);
+    }
     mp.tid.store(os::thread_id(), Ordering::Relaxed);
     mp.cpu_clock.store(os::thread_cpu_clock(), Ordering::Relaxed);
     // Release: pairs with the Acquire in sysmon: whoever sees the descriptor sees the rest.

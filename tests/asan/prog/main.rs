@@ -12,8 +12,23 @@
 mod right;
 mod wrong;
 
-#[goruntime::main]
+use std::hint::black_box;
+
 fn main() {
+    // Known only here, below the runtime, while the process ends on the stack of a goroutine, which may be this thread's.
+    let held = black_box(Box::new(0u64));
+    program::main();
+    black_box(held);
+}
+
+mod program {
+    #[goruntime::main]
+    pub(super) fn main() {
+        super::choose();
+    }
+}
+
+fn choose() {
     let name = std::env::args().nth(1).unwrap_or_default();
     let mut programs = wrong::PROGRAMS.iter().chain(right::PROGRAMS);
     match programs.find(|program| program.0 == name) {

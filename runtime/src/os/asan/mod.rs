@@ -10,6 +10,7 @@
 //! | the goroutine has ended                         | [`retire`]: who still points there is wrong, and what is only known there is lost |
 //! | a mapping of stacks goes back to the system     | [`renew`]: what comes there next is none of ours             |
 //! | a mapping is made that is never given back      | [`keep`]: what is allocated may be known there only          |
+//! | a thread that will run goroutines starts        | [`keep`], of its own stack: the sanitizer looks only at the one that it is on |
 //! | the affinity guard looks at a suspended stack   | nothing: it reads around the checks, by `peek`               |
 //!
 //! A goroutine that is stopped for good keeps its frames and what they guard; its stack is never used again. One that unwinds needs nothing:
@@ -19,7 +20,8 @@
 //!
 //! **Invariants.**
 //! - AS1. What is retired is adopted or renewed before anybody uses it, the system included.
-//! - AS2. What is adopted or kept can be read: the sanitizer searches it for pointers when the process ends, and would meet the guard of a stack.
+//! - AS2. What is adopted or kept can be read, but for what is not mapped yet: the sanitizer searches it for pointers when the process ends, and would
+//!   meet the guard of a stack.
 //!
 //! **Locks.** None.
 //!
