@@ -124,6 +124,14 @@ mod channel {
                 Returned(PhantomData)
             }
         }
+
+        impl<T> Iterator for Returned<T> {
+            type Item = T;
+
+            fn next(&mut self) -> Option<T> {
+                None
+            }
+        }
     }
 
     /// The handles, without their methods.
