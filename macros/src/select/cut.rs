@@ -127,17 +127,14 @@ fn over_angles(tokens: &[TokenTree], at: usize) -> Option<usize> {
 
 /// Over a type without `+`, which is how casts and closures have it.
 fn over_type(tokens: &[TokenTree], from: usize) -> usize {
-    let mut at = over_prefixes(tokens, from);
-    if is(tokens.get(at), '!') {
-        return at + 1;
+    let at = over_prefixes(tokens, from);
+    match tokens.get(at) {
+        Some(TokenTree::Punct(never)) if never.as_char() == '!' => at + 1,
+        Some(TokenTree::Ident(word)) if word == "_" => at + 1,
+        // A tuple, the arguments of a `fn`, an array, a type that `macro_rules` has matched.
+        Some(TokenTree::Group(group)) if group.delimiter() != Delimiter::Brace => over_return_type(tokens, at + 1),
+        _ => over_path(tokens, at),
     }
-    // A tuple, the arguments of a `fn`, an array, a type that `macro_rules` has matched.
-    if matches!(tokens.get(at), Some(TokenTree::Group(group)) if group.delimiter() != Delimiter::Brace) {
-        at += 1;
-    } else {
-        at = over_path(tokens, at);
-    }
-    if is_arrow(tokens, at, '-') { over_type(tokens, at + 2) } else { at }
 }
 
 /// Over references, pointers, lifetimes and words in front of a type.
@@ -161,26 +158,51 @@ fn over_prefixes(tokens: &[TokenTree], from: usize) -> usize {
     }
 }
 
-/// Over `a::B<C>::D(E)`, `<A as B>::C` and `a::b!(..)`.
+/// Over `a::B<C>::D(E) -> F`, `<A as B>::C` and `a::b!(..)`.
 fn over_path(tokens: &[TokenTree], from: usize) -> usize {
-    let mut at = from;
+    let is_qualified = is(tokens.get(from), '<');
+    let mut at = if is_qualified { over_angles(tokens, from).unwrap_or(from) } else { from };
     loop {
-        at = match tokens.get(at) {
-            Some(TokenTree::Ident(_)) if at == from || is(tokens.get(at - 1), ':') => at + 1,
-            Some(TokenTree::Punct(punct)) if punct.as_char() == ':' => at + 1,
-            Some(TokenTree::Punct(punct)) if punct.as_char() == '<' => match over_angles(tokens, at) {
-                Some(end) => end,
-                None => return at,
-            },
-            Some(TokenTree::Punct(punct))
-                if punct.as_char() == '!' && matches!(tokens.get(at + 1), Some(TokenTree::Group(_))) =>
-            {
-                return at + 2;
-            }
-            Some(TokenTree::Group(group)) if at > from && group.delimiter() == Delimiter::Parenthesis => return at + 1,
-            _ => return at,
+        let name = over_colons(tokens, at);
+        let is_segment = name > at || at == from;
+        if !is_segment || !matches!(tokens.get(name), Some(TokenTree::Ident(_))) {
+            return name;
         }
+        at = over_arguments(tokens, name + 1);
     }
+}
+
+/// Over what may follow a name in the path of a type, once: `<A, B>`, `(A, B) -> C`, both also behind `::`, and `!(..)`.
+fn over_arguments(tokens: &[TokenTree], from: usize) -> usize {
+    let at = over_colons(tokens, from);
+    match tokens.get(at) {
+        Some(TokenTree::Punct(punct)) if punct.as_char() == '<' && !is_comparison_or_assignment(tokens, at) => {
+            over_angles(tokens, at).unwrap_or(at)
+        }
+        Some(TokenTree::Group(group)) if group.delimiter() == Delimiter::Parenthesis => {
+            over_return_type(tokens, at + 1)
+        }
+        Some(TokenTree::Punct(punct))
+            if punct.as_char() == '!' && matches!(tokens.get(at + 1), Some(TokenTree::Group(_))) =>
+        {
+            at + 2
+        }
+        _ => from,
+    }
+}
+
+/// Whether `<=` or `<<=` stands at `at`. Unlike `<` and `<<` they are operators behind the name of a type, too.
+fn is_comparison_or_assignment(tokens: &[TokenTree], at: usize) -> bool {
+    let joint = (at..tokens.len()).take_while(|&at| is_joint(tokens.get(at), '<')).take(2).count();
+    joint > 0 && is(tokens.get(at + joint), '=')
+}
+
+fn over_colons(tokens: &[TokenTree], at: usize) -> usize {
+    if is_joint(tokens.get(at), ':') && is(tokens.get(at + 1), ':') { at + 2 } else { at }
+}
+
+fn over_return_type(tokens: &[TokenTree], at: usize) -> usize {
+    if is_arrow(tokens, at, '-') { over_type(tokens, at + 2) } else { at }
 }
 
 #[cfg(test)]
@@ -248,6 +270,41 @@ mod tests {
             assert_cut(&format!("{first}, more >> rest"), first);
             assert_cut(&format!("{first} => rest"), first);
             assert_cut(&format!("{first}; rest"), first);
+        }
+    }
+
+    #[test]
+    fn what_follows_the_type_of_a_cast_is_an_operator() {
+        for first in [
+            "x as u8 <= y",
+            "x as u8 <<= y",
+            "x as _ < y",
+            "x as _ << y",
+            "x as ! <= y",
+            "x as A<B, C> < y",
+            "x as A<B, C> << y",
+            "x as A<B, C> <= y",
+            "x as A<B, C> <<= y",
+            "x as A<B, C>= y",
+            "x as A<<B as C>::D, E>>= y",
+            "x as A::<B, C> << y",
+            "x as A<B, C>::D <= y",
+            "x as A<B, C>::D<E, F> < y",
+            "x as ::a::B<C, D> < y",
+            "x as <A as B<C, D>>::E <= y",
+            "x as <<A as B>::C as D>::E<F, G> << y",
+            "x as *const A<B, C> << y",
+            "x as fn(A) -> B <= y",
+            "x as fn(A) -> fn(B) -> C<D, E> << y",
+            "x as for<'a> fn(&'a A, B) -> C<D, E> <= y",
+            "x as dyn Fn(A) -> B<C, D> << y",
+            "x as Fn::(A, B) -> C<D, E> < y",
+            "x as Fn(A)::B<C, D> <= y",
+            "x as (A, B) < y",
+            "x as [A; 2] << y",
+            "x as m!{a, b} < y",
+        ] {
+            assert_cut(&format!("{first}, more >>= rest, more > rest"), first);
         }
     }
 }
