@@ -221,9 +221,12 @@ fn look_through(value: &Expr) -> &Expr {
     }
 }
 
+/// Whether the value is a number with a sign. In front of a string a sign is an operator, of which only the compiler says that there is none.
 fn is_negative(value: &Expr) -> bool {
     match value {
-        Expr::Unary(unary) => matches!(unary.op, syn::UnOp::Neg(_)) && matches!(*unary.expr, Expr::Lit(_)),
+        Expr::Unary(unary) => {
+            matches!(unary.op, syn::UnOp::Neg(_)) && matches!(literal(&unary.expr), Some(Lit::Int(_) | Lit::Float(_)))
+        }
         _ => false,
     }
 }
