@@ -46,12 +46,21 @@ fn block(body: &[TokenTree]) -> TokenStream {
     if body.len() == 1 && is_group(body.first(), Delimiter::Brace) {
         return tokens;
     }
-    // An expression that `macro_rules` has matched may end in braces, too.
-    let may_end = |token: &TokenTree| [Delimiter::Brace, Delimiter::None].iter().any(|&is| is_group(Some(token), is));
-    if body.split_last().is_some_and(|(_, before)| before.iter().any(may_end)) {
+    let visible = without_invisible_groups(tokens.clone());
+    let is_brace = |token: &TokenTree| is_group(Some(token), Delimiter::Brace);
+    if visible.split_last().is_some_and(|(_, before)| before.iter().any(is_brace)) {
         tokens = in_parentheses(tokens);
     }
     TokenTree::Group(Group::new(Delimiter::Brace, tokens)).into()
+}
+
+/// The tokens as the compiler reads them once they went through a macro one by one: without the invisible brackets around what `macro_rules` has matched.
+fn without_invisible_groups(tokens: TokenStream) -> Vec<TokenTree> {
+    let visible = |token| match token {
+        TokenTree::Group(group) if group.delimiter() == Delimiter::None => without_invisible_groups(group.stream()),
+        other => vec![other],
+    };
+    tokens.into_iter().flat_map(visible).collect()
 }
 
 /// A pattern for a `let`, where alternatives are in parentheses.
@@ -61,11 +70,7 @@ fn pattern(tokens: &[TokenTree]) -> TokenStream {
 }
 
 fn has_alternatives(pattern: TokenStream) -> bool {
-    pattern.into_iter().any(|token| match token {
-        TokenTree::Punct(punct) => punct.as_char() == '|',
-        TokenTree::Group(group) => group.delimiter() == Delimiter::None && has_alternatives(group.stream()),
-        _ => false,
-    })
+    without_invisible_groups(pattern).iter().any(|token| is(Some(token), '|'))
 }
 
 fn in_parentheses(tokens: TokenStream) -> TokenStream {
@@ -336,5 +341,38 @@ impl Parser<'_> {
             self.at += usize::from(is(self.next(), ',') || is(self.next(), ';'));
         }
         None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The body of a case, written behind `=>`, where `matched` stands for what `macro_rules` has matched.
+    fn body(written: &str, matched: &str) -> String {
+        let matched = Group::new(Delimiter::None, matched.parse().unwrap());
+        let put = |token| match token {
+            TokenTree::Ident(word) if word == "matched" => TokenTree::Group(matched.clone()),
+            other => other,
+        };
+        let written: TokenStream = written.parse().unwrap();
+        block(&written.into_iter().map(put).collect::<Vec<_>>()).to_string()
+    }
+
+    #[test]
+    fn an_expression_that_goes_on_behind_braces_gets_parentheses_wherever_it_was_written() {
+        for (written, matched) in [
+            ("m! { a } as u8", ""),
+            ("matched", "m! { a } as u8"),
+            ("matched", "if a { b } else { c } - d"),
+            ("matched - b", "m! { a }"),
+            ("matched.c()", "match a { _ => b }"),
+        ] {
+            let body = body(written, matched);
+            assert!(body.starts_with("{ (") && body.ends_with(") }"), "{written}, {matched}: {body}");
+        }
+        for (written, matched) in [("matched", "m! { a }"), ("matched", "{ a }"), ("matched + b", "a"), ("{ a }", "")] {
+            assert!(!body(written, matched).contains('('), "{written}, {matched}");
+        }
     }
 }

@@ -12,7 +12,7 @@
 //! *Go:* `syntax.Fuzz` of cmd/compile, in spirit.
 
 use arbitrary::Unstructured;
-use proc_macro2::{Delimiter, TokenStream, TokenTree};
+use proc_macro2::{Delimiter, Group, TokenStream, TokenTree};
 use quote::quote;
 use syn::{Block, Expr, Stmt};
 
@@ -99,11 +99,8 @@ fn check_case(case: &Case, expected: &reference::Case, tokens: &TokenStream) {
     // It got braces, and parentheses if a statement would end before the expression does (SM3).
     let [braces, parentheses] = [format!("{{{}}}", expected.body), format!("{{({})}}", expected.body)];
     assert!(is_same(&body, &braces) || is_same(&body, &parentheses), "{body}\n{tokens}");
-    if begins_invisibly(&case.body) {
-        // Statements of syn end inside of an invisible group, those of the compiler do not.
-        return;
-    }
-    let block = syn::parse2::<Block>(case.body.clone()).unwrap_or_else(|error| panic!("{error}: {body}\n{tokens}"));
+    let block = syn::parse2::<Block>(as_returned(case.body.clone()))
+        .unwrap_or_else(|error| panic!("{error}: {body}\n{tokens}"));
     match &block.stmts[..] {
         [Stmt::Expr(_, None)] => {}
         [Stmt::Macro(call)] if call.semi_token.is_none() => {}
@@ -111,14 +108,22 @@ fn check_case(case: &Case, expected: &reference::Case, tokens: &TokenStream) {
     }
 }
 
-fn begins_invisibly(block: &TokenStream) -> bool {
-    let group = |tokens: TokenStream| match tokens.into_iter().next() {
-        Some(TokenTree::Group(group)) => Some(group),
-        _ => None,
+/// The block as the compiler reads it in what a macro has returned: without invisible brackets around the expression.
+fn as_returned(block: TokenStream) -> TokenStream {
+    let only = |tokens: TokenStream| {
+        let mut tokens = tokens.into_iter();
+        match (tokens.next(), tokens.next()) {
+            (Some(TokenTree::Group(group)), None) => Some(group),
+            _ => None,
+        }
     };
-    group(block.clone())
-        .and_then(|braces| group(braces.stream()))
-        .is_some_and(|first| first.delimiter() == Delimiter::None)
+    let Some(braces) = only(block.clone()) else { return block };
+    match only(braces.stream()) {
+        Some(inside) if inside.delimiter() == Delimiter::None => {
+            as_returned(TokenTree::Group(Group::new(Delimiter::Brace, inside.stream())).into())
+        }
+        _ => block,
+    }
 }
 
 #[track_caller]
