@@ -225,7 +225,8 @@ fn look_through(value: &Expr) -> &Expr {
 fn is_negative(value: &Expr) -> bool {
     match value {
         Expr::Unary(unary) => {
-            matches!(unary.op, syn::UnOp::Neg(_)) && matches!(literal(&unary.expr), Some(Lit::Int(_) | Lit::Float(_)))
+            let operand = literal(look_through(&unary.expr));
+            matches!(unary.op, syn::UnOp::Neg(_)) && matches!(operand, Some(Lit::Int(_) | Lit::Float(_)))
         }
         _ => false,
     }
