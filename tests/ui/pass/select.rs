@@ -45,6 +45,25 @@ fn forms(tx: &Sender<i32>, rx: Receiver<i32>) -> i32 {
     }
 }
 
+macro_rules! either {
+    ($rx:ident, $body:expr) => {
+        goruntime::select! { recv($rx) -> _ => $body, default => unreachable!() }
+    };
+}
+
+fn casts_and_matched_bodies() {
+    let (tx, rx) = unbounded();
+    (0..4).for_each(|i| tx.send(i).unwrap());
+    let (no, limit) = (never::<i32>(), 7);
+    assert!(goruntime::select! { recv(rx) -> x => x.unwrap() as u64 <= limit, recv(no) -> x => x.unwrap() > 3 });
+    assert!(!goruntime::select! {
+        recv(rx) -> _ => &raw const limit as *const Vec<(u8, u8)> < std::ptr::null(),
+        recv(no) -> x => x.unwrap() >> 3 > 0,
+    });
+    assert_eq!(either!(rx, matches! { limit, 7 } as u8), 1);
+    assert_eq!(either!(rx, if limit == 7 { 2 } else { 3 } - 1), 1);
+}
+
 fn messages_move_only_when_chosen(tx: Sender<Box<dyn Fn(i32, i32) -> i32>>, other: Sender<String>) {
     let text = String::from("one");
     goruntime::select! {
@@ -85,5 +104,6 @@ fn main() {
     messages_move_only_when_chosen(tx, other);
     assert!(functions.len() <= 1);
     assert_eq!(control_flow(), "found");
+    casts_and_matched_bodies();
     let _: fn() -> ! = never_returns;
 }
