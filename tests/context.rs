@@ -459,10 +459,11 @@ fn ten_thousand_children_end_with_their_parent_and_nobody_stays() {
                 (child, right)
             })
             .collect();
-        assert_eq!(num_goroutine(), before, "a context is no goroutine");
+        // Fewer, if one of before was about to end when it was counted.
+        assert!(num_goroutine() <= before, "a context is no goroutine");
         cancel.cancel();
         assert!(children.iter().all(|(child, _)| is_done(child)));
-        while num_goroutine() != before {
+        while ended.load(Ordering::Relaxed) < 10_000 || num_goroutine() > before {
             yield_now();
         }
         assert_eq!(ended.load(Ordering::Relaxed), 10_000);

@@ -58,7 +58,8 @@ fn goroutines_borrow_and_the_scope_returns_what_the_body_does() {
             Ok("done")
         });
         assert_eq!((outcome.unwrap(), sum.into_inner(), numbers), ("done", 9, vec![2, 3, 4]));
-        while num_goroutine() != before {
+        // Not `!=`: one of before may still have been about to end when it was counted.
+        while num_goroutine() > before {
             yield_now();
         }
     });

@@ -254,7 +254,7 @@ fn a_function_is_called_in_a_goroutine_of_its_own() {
         let begin = Instant::now();
         let before = num_goroutine();
         let handle = after_func(2 * MS, move || tx.send((Instant::now(), goruntime::thread::current().id())).unwrap());
-        assert_eq!(num_goroutine(), before, "what waits for its time is no goroutine yet");
+        assert!(num_goroutine() <= before, "what waits for its time is no goroutine yet");
         let (at, id) = rx.recv().unwrap();
         assert!(at >= begin + 2 * MS && id != goruntime::thread::current().id());
         assert!(!handle.stop());
