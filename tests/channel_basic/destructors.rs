@@ -8,6 +8,7 @@
 //!
 //! *Go:* none.
 
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -37,6 +38,23 @@ fn a_destructor_that_panics_keeps_no_other_value_from_being_dropped() {
             assert_eq!(panic_text(|| drop(rx)), "value 0");
             assert_eq!(dropped.load(Ordering::Relaxed), 70);
         }
+    });
+}
+
+#[test]
+fn what_a_destructor_has_thrown_is_dropped() {
+    with_procs(1, || {
+        let thrown = Arc::new(AtomicUsize::new(0));
+        struct Throws(Arc<AtomicUsize>);
+        impl Drop for Throws {
+            fn drop(&mut self) {
+                resume_unwind(Box::new(self.0.clone()));
+            }
+        }
+        let (tx, rx) = unbounded();
+        (0..3).for_each(|_| assert!(tx.send(Throws(thrown.clone())).is_ok()));
+        drop(catch_unwind(AssertUnwindSafe(|| drop(rx))));
+        assert_eq!(Arc::strong_count(&thrown), 1);
     });
 }
 

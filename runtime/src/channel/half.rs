@@ -131,8 +131,9 @@ fn drop_each<I: Iterator>(values: I) {
     impl<I: Iterator> Drop for Rest<I> {
         fn drop(&mut self) {
             while let Err(payload) = catch_unwind(AssertUnwindSafe(|| self.0.by_ref().for_each(drop))) {
-                // The hook has said what there is to say. The payload may panic in its own destructor, so it has none.
-                mem::forget(payload);
+                // The hook has said what there is to say. The payload may panic in its own destructor; what that one throws has none.
+                let dropped = catch_unwind(AssertUnwindSafe(|| drop(payload)));
+                mem::forget(dropped.err());
             }
         }
     }

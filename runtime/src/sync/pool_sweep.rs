@@ -112,8 +112,9 @@ pub(super) fn drop_each<T>(values: impl IntoIterator<Item = T>) {
     for value in values {
         let was_in_goexit = park::is_in_goexit();
         if let Err(payload) = catch_unwind(AssertUnwindSafe(|| drop(value))) {
-            // The hook has printed what there is to say. The payload may panic in its own destructor, so it has none.
-            mem::forget(payload);
+            // The hook has printed what there is to say. The payload may panic in its own destructor; what that one throws has none.
+            let dropped = catch_unwind(AssertUnwindSafe(|| drop(payload)));
+            mem::forget(dropped.err());
         }
         if park::is_in_goexit() && !was_in_goexit {
             enter().g().unset(flag::GOEXIT | flag::GOEXIT_UNWINDS);
