@@ -36,7 +36,7 @@
 //! nothing. It is advice: words that were left behind look like any others, and a thread may be blocked in a lock that the goroutine holds, so that
 //! one whose thread has not come for it within 10 to 15 ms goes on elsewhere. [`runtime::guard_stats`] counts both. `GODEBUG=tlsguard=0` turns it off,
 //! `tlsguard=log`, which is the default in debug builds, prints where a goroutine was kept, once for each place, and `tlsguard=strict` never
-//! lets go.
+//! lets go: for tests of the guard only, as a program hangs if a goroutine that unwinds, and has its thread for itself, waits for one that is kept there.
 //!
 //! **What remains.**
 //!
