@@ -195,7 +195,9 @@ fn is_good_value(name: &str, value: TokenStream) -> Option<bool> {
             _ => Some(is_path(value)),
         },
         "after" => match expression? {
-            Expr::Array(list) => Some(list.elems.iter().all(|element| is_path(element.to_token_stream()))),
+            Expr::Array(list) if list.attrs.is_empty() => {
+                Some(list.elems.iter().all(|element| is_path(element.to_token_stream())))
+            }
             _ => Some(false),
         },
         // To syn's `Lit` a number may have a sign; to its `Expr` that is an operator.
@@ -216,7 +218,7 @@ fn is_good_value(name: &str, value: TokenStream) -> Option<bool> {
 /// The value without what `macro_rules` put around it.
 fn look_through(value: &Expr) -> &Expr {
     match value {
-        Expr::Group(group) => look_through(&group.expr),
+        Expr::Group(group) if group.attrs.is_empty() => look_through(&group.expr),
         other => other,
     }
 }
@@ -224,7 +226,7 @@ fn look_through(value: &Expr) -> &Expr {
 /// Whether the value is a number with a sign. In front of a string a sign is an operator, of which only the compiler says that there is none.
 fn is_negative(value: &Expr) -> bool {
     match value {
-        Expr::Unary(unary) => {
+        Expr::Unary(unary) if unary.attrs.is_empty() => {
             let operand = literal(look_through(&unary.expr));
             matches!(unary.op, syn::UnOp::Neg(_)) && matches!(operand, Some(Lit::Int(_) | Lit::Float(_)))
         }
@@ -239,8 +241,8 @@ fn literal(value: &Expr) -> Option<&Lit> {
     }
 }
 
-/// Names with `::` between them, perhaps also in front.
+/// Names with `::` between them, perhaps also in front; `Self` names no function and no crate.
 fn is_path(tokens: TokenStream) -> bool {
     let plain = syn::Path::parse_mod_style.parse2(tokens);
-    plain.is_ok()
+    plain.is_ok_and(|path| path.segments.iter().all(|segment| segment.ident != "Self"))
 }
