@@ -18,6 +18,7 @@ use syn::parse::{ParseStream, Parser};
 use syn::{Error, Lit, LitInt, Result, Token};
 
 use crate::errors::Errors;
+use crate::expressions::block;
 use crate::item::{is_punct, look_through};
 
 /// The largest stack of a goroutine, in bytes; Go's limit on 64-bit machines is of the same order.
@@ -188,13 +189,10 @@ impl Argument {
     }
 }
 
-/// `const { value }`; a value that is a block already is not wrapped again, which rustc would call unnecessary.
+/// `const { value }`.
 fn inline_const(value: &TokenStream) -> TokenStream {
-    let mut tokens = value.clone().into_iter();
-    match (tokens.next(), tokens.next()) {
-        (Some(TokenTree::Group(group)), None) if group.delimiter() == Delimiter::Brace => quote!(const #group),
-        _ => quote!(const { #value }),
-    }
+    let block = block(value.clone());
+    quote!(const #block)
 }
 
 /// The value of a literal that fits and has no sign.
@@ -254,6 +252,7 @@ mod tests {
         assert_eq!(count("count = 0x10usize,").unwrap(), "0x10usize");
         assert_eq!(count("count = 2 * N").unwrap(), "const { 2 * N }");
         assert_eq!(count("count = { f::<A, B>() }").unwrap(), "const { f ::< A , B > () }");
+        assert_eq!(count("count = m! { a } * 2").unwrap(), "const { (m ! { a } * 2) }");
     }
 
     #[test]

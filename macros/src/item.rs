@@ -239,7 +239,7 @@ pub(crate) fn look_through(token: TokenTree) -> TokenTree {
     }
 }
 
-fn is_braces(token: &TokenTree) -> bool {
+pub(crate) fn is_braces(token: &TokenTree) -> bool {
     matches!(token, TokenTree::Group(group) if group.delimiter() == Delimiter::Brace)
 }
 

@@ -14,6 +14,7 @@
 
 mod args;
 mod errors;
+mod expressions;
 mod init_attr;
 mod item;
 mod main_attr;

@@ -13,6 +13,7 @@
 use proc_macro2::{Delimiter, Group, Ident, Span, TokenStream, TokenTree};
 
 use crate::errors::Errors;
+use crate::expressions::{block, in_parentheses, without_invisible_groups};
 use crate::select::cut::{end_of_expression, is, is_arrow, is_word, step_in_pattern};
 use crate::select::is_group;
 
@@ -40,29 +41,6 @@ pub(crate) struct Case {
     pub(crate) body: TokenStream,
 }
 
-/// An expression as a block. One that goes on behind braces goes in parentheses, so that it is not cut where a statement would end.
-fn block(body: &[TokenTree]) -> TokenStream {
-    let mut tokens: TokenStream = body.iter().cloned().collect();
-    if body.len() == 1 && is_group(body.first(), Delimiter::Brace) {
-        return tokens;
-    }
-    let visible = without_invisible_groups(tokens.clone());
-    let is_brace = |token: &TokenTree| is_group(Some(token), Delimiter::Brace);
-    if visible.split_last().is_some_and(|(_, before)| before.iter().any(is_brace)) {
-        tokens = in_parentheses(tokens);
-    }
-    TokenTree::Group(Group::new(Delimiter::Brace, tokens)).into()
-}
-
-/// The tokens as the compiler reads them once they went through a macro one by one: without the invisible brackets around what `macro_rules` has matched.
-fn without_invisible_groups(tokens: TokenStream) -> Vec<TokenTree> {
-    let visible = |token| match token {
-        TokenTree::Group(group) if group.delimiter() == Delimiter::None => without_invisible_groups(group.stream()),
-        other => vec![other],
-    };
-    tokens.into_iter().flat_map(visible).collect()
-}
-
 /// A pattern for a `let`, where alternatives are in parentheses.
 fn pattern(tokens: &[TokenTree]) -> TokenStream {
     let written: TokenStream = tokens.iter().cloned().collect();
@@ -71,12 +49,6 @@ fn pattern(tokens: &[TokenTree]) -> TokenStream {
 
 fn has_alternatives(pattern: TokenStream) -> bool {
     without_invisible_groups(pattern).iter().any(|token| is(Some(token), '|'))
-}
-
-fn in_parentheses(tokens: TokenStream) -> TokenStream {
-    let mut group = Group::new(Delimiter::Parenthesis, tokens);
-    group.set_span(Span::mixed_site());
-    TokenTree::Group(group).into()
 }
 
 /// Reads all cases; what is wrong is reported.
@@ -291,7 +263,7 @@ impl Parser<'_> {
             return None;
         }
         self.at += usize::from(is(self.next(), ','));
-        Some(block(&self.tokens[from..end]))
+        Some(block(self.tokens[from..end].iter().cloned().collect()))
     }
 
     /// Whether a block, which ends at `at`, is the whole body: it is not if an operator follows.
@@ -341,38 +313,5 @@ impl Parser<'_> {
             self.at += usize::from(is(self.next(), ',') || is(self.next(), ';'));
         }
         None
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// The body of a case, written behind `=>`, where `matched` stands for what `macro_rules` has matched.
-    fn body(written: &str, matched: &str) -> String {
-        let matched = Group::new(Delimiter::None, matched.parse().unwrap());
-        let put = |token| match token {
-            TokenTree::Ident(word) if word == "matched" => TokenTree::Group(matched.clone()),
-            other => other,
-        };
-        let written: TokenStream = written.parse().unwrap();
-        block(&written.into_iter().map(put).collect::<Vec<_>>()).to_string()
-    }
-
-    #[test]
-    fn an_expression_that_goes_on_behind_braces_gets_parentheses_wherever_it_was_written() {
-        for (written, matched) in [
-            ("m! { a } as u8", ""),
-            ("matched", "m! { a } as u8"),
-            ("matched", "if a { b } else { c } - d"),
-            ("matched - b", "m! { a }"),
-            ("matched.c()", "match a { _ => b }"),
-        ] {
-            let body = body(written, matched);
-            assert!(body.starts_with("{ (") && body.ends_with(") }"), "{written}, {matched}: {body}");
-        }
-        for (written, matched) in [("matched", "m! { a }"), ("matched", "{ a }"), ("matched + b", "a"), ("{ a }", "")] {
-            assert!(!body(written, matched).contains('('), "{written}, {matched}");
-        }
     }
 }

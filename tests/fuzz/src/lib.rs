@@ -15,6 +15,8 @@
 mod args;
 #[path = "../../../macros/src/errors.rs"]
 mod errors;
+#[path = "../../../macros/src/expressions.rs"]
+mod expressions;
 #[path = "../../../macros/src/init_attr.rs"]
 mod init_attr;
 #[path = "../../../macros/src/item.rs"]
