@@ -55,6 +55,22 @@ pub(super) fn end_of_expression(tokens: &[TokenTree], from: usize) -> usize {
     at
 }
 
+/// The places in an expression at which operands begin that are tokens by themselves.
+pub(super) fn operands(tokens: &[TokenTree]) -> Vec<usize> {
+    let (mut at, mut expects, mut found) = (0, Expects::Operand, Vec::new());
+    while at < tokens.len() {
+        let is_operand = expects == Expects::Operand && matches!(tokens[at], TokenTree::Group(_));
+        found.extend(is_operand.then_some(at));
+        (at, expects) = step(tokens, at, expects);
+    }
+    found
+}
+
+/// Whether the tokens are a path as types have it, perhaps with the parentheses of a call at the end.
+pub(super) fn is_path(tokens: &[TokenTree]) -> bool {
+    over_path(tokens, 0) == tokens.len()
+}
+
 /// Goes over one token of a pattern, or over generic arguments, which may have commas and arrows in them.
 pub(super) fn step_in_pattern(tokens: &[TokenTree], at: usize) -> usize {
     let angles = is(tokens.get(at), '<').then(|| over_angles(tokens, at)).flatten();

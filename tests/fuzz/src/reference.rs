@@ -16,6 +16,8 @@ use syn::ext::IdentExt;
 use syn::parse::{ParseStream, Parser};
 use syn::{Block, Expr, Ident, Pat, Result, Token, parenthesized, token};
 
+use crate::tokens::text;
+
 /// A case: the texts of its parts.
 #[derive(Debug, PartialEq)]
 pub(crate) struct Case {
@@ -126,5 +128,5 @@ fn between(begin: Cursor<'_>, end: Cursor<'_>) -> Option<String> {
         tokens.extend([token]);
         at = next;
     }
-    Some(tokens.to_string())
+    Some(text(tokens))
 }

@@ -19,7 +19,7 @@ use syn::{Block, Expr, Stmt};
 use crate::errors::Errors;
 use crate::reference;
 use crate::select::cases::{self, Case, Kind};
-use crate::tokens::{Report, begin, is_text, mutate, parse, reports};
+use crate::tokens::{Report, begin, is_text, mutate, parse, reports, text};
 use crate::{grammar, select};
 
 /// Takes the bytes for cases, or as choices of cases.
@@ -80,19 +80,19 @@ fn check_report(report: &Report, tokens: &TokenStream) {
 
 fn check_case(case: &Case, expected: &reference::Case, tokens: &TokenStream) {
     let (name, arguments) = match &case.kind {
-        Kind::Recv(receiver) => ("recv", vec![receiver.to_string()]),
-        Kind::Send(sender, message) => ("send", vec![sender.to_string(), message.to_string()]),
-        Kind::Default(limit) => ("default", limit.iter().map(TokenStream::to_string).collect()),
+        Kind::Recv(receiver) => ("recv", vec![text(receiver.clone())]),
+        Kind::Send(sender, message) => ("send", vec![text(sender.clone()), text(message.clone())]),
+        Kind::Default(limit) => ("default", limit.iter().cloned().map(text).collect()),
     };
     assert_eq!(name, expected.name, "{tokens}");
     assert_eq!(arguments.len(), expected.arguments.len(), "{tokens}");
     arguments.iter().zip(&expected.arguments).for_each(|(found, expected)| assert_same(found, expected, tokens));
     // Alternatives got parentheses.
-    let result = case.result.to_string();
+    let result = text(case.result.clone());
     if !is_same(&result, &format!("({})", expected.result)) {
         assert_same(&result, &expected.result, tokens);
     }
-    let body = case.body.to_string();
+    let body = text(case.body.clone());
     if is_same(&body, &expected.body) {
         return;
     }

@@ -67,6 +67,27 @@ fn with_invisible_groups(tokens: TokenStream) -> TokenStream {
     made.into_iter().collect()
 }
 
+/// A text in which parentheses around what is in invisible brackets, and nothing else, make no difference.
+pub(crate) fn text(tokens: TokenStream) -> String {
+    without_needless_parentheses(tokens).to_string()
+}
+
+fn without_needless_parentheses(tokens: TokenStream) -> TokenStream {
+    let bare = |token| {
+        let TokenTree::Group(group) = token else { return token };
+        let inside: Vec<TokenTree> = without_needless_parentheses(group.stream()).into_iter().collect();
+        match &inside[..] {
+            [TokenTree::Group(only)]
+                if group.delimiter() == Delimiter::Parenthesis && only.delimiter() == Delimiter::None =>
+            {
+                inside[0].clone()
+            }
+            _ => TokenTree::Group(Group::new(group.delimiter(), inside.into_iter().collect())),
+        }
+    };
+    tokens.into_iter().map(bare).collect()
+}
+
 fn is_fragment(tokens: &TokenStream) -> bool {
     use syn::parse::Parser;
     syn::parse2::<syn::Expr>(tokens.clone()).is_ok()

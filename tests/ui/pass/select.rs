@@ -64,6 +64,22 @@ fn casts_and_matched_bodies() {
     assert_eq!(either!(rx, if limit == 7 { 2 } else { 3 } - 1), 1);
 }
 
+struct Named {
+    a: i32,
+}
+
+macro_rules! operands {
+    ($tx:ident, $rx:ident, $sum:expr, $path:path, $type:ty) => {
+        goruntime::select! {
+            send($tx, 2 * $sum) -> _ => goruntime::select! {
+                recv($rx) -> x => $sum * $path { a: x.unwrap() }.a * $type::from(1i8),
+                default => 0,
+            },
+            default => if $sum == 3 { $sum } else { 0 },
+        }
+    };
+}
+
 fn messages_move_only_when_chosen(tx: Sender<Box<dyn Fn(i32, i32) -> i32>>, other: Sender<String>) {
     let text = String::from("one");
     goruntime::select! {
@@ -105,5 +121,9 @@ fn main() {
     assert!(functions.len() <= 1);
     assert_eq!(control_flow(), "found");
     casts_and_matched_bodies();
+    let (tx, rx) = bounded(1);
+    assert_eq!(operands!(tx, rx, 1 + 2, self::Named, i32), 3 * 6);
+    tx.send(0).unwrap();
+    assert_eq!(operands!(tx, rx, 1 + 2, self::Named, i32), 3);
     let _: fn() -> ! = never_returns;
 }
