@@ -19,7 +19,7 @@ PACKAGE=(-p goruntime-tests)
 # Tests that run in this process, and what is left out of them. The others drive `testprog`, whose subjects are exact texts, addresses of
 # faults, memory, and thread counts, which a sanitizer changes.
 IN_PROCESS=(goroutines thread_mirror test_attribute channel_basic select sync_basic sync_std sync_rwlock sync_condvar sync_once
-    sync_semaphore sync_pool timers context context_ops context_scope net)
+    sync_semaphore sync_pool timers context context_ops context_scope net futures)
 QUICK_SUITES=(goroutines sync_basic timers context_scope)
 
 programs() {

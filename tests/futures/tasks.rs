@@ -36,6 +36,7 @@ fn woken(wakers: channel::Sender<Waker>) -> impl Future<Output = ()> + Send {
 }
 
 #[test]
+#[cfg_attr(goruntime_tsan, ignore = "under thread sanitizer goroutines keep their stacks")]
 fn pending_tasks_have_no_stacks() {
     const TASKS: usize = 20_000;
     run(|| {
@@ -216,7 +217,7 @@ fn a_caught_goexit_goes_on_when_the_task_waits() {
 /// Wakes come from a plain thread while the task polls, gives its stack back, waits, and begins anew.
 #[test]
 fn no_wake_is_lost_whenever_it_comes() {
-    const ROUNDS: usize = 20_000;
+    const ROUNDS: usize = if cfg!(goruntime_tsan) { 500 } else { 20_000 };
     const TASKS: usize = 4;
     run(|| {
         let latest: Arc<[std::sync::Mutex<Option<Waker>>]> = (0..TASKS).map(|_| std::sync::Mutex::new(None)).collect();

@@ -28,6 +28,7 @@ use crate::gmp::GPtr;
 use crate::gmp::g::flag;
 use crate::gmp::timers::Timer;
 use crate::netpoll::edges::Edges;
+use crate::os::race;
 use crate::proc::waker::Unparker;
 use crate::proc::{Entered, enter, newproc, timer};
 
@@ -99,6 +100,7 @@ fn time_up(timer: NonNull<Timer>, _now: i64) {
 
 /// As [`Proxy::watch`], for a proxy that has no owner and does not end.
 pub(crate) fn watch(gp: GPtr, waker: &Waker, publish: impl FnOnce(&Entered) -> bool) -> bool {
+    race::hand_over(waker.data());
     let mut clone = None;
     loop {
         let inside = enter();

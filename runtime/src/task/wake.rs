@@ -14,6 +14,7 @@ use core::task::Waker;
 use crate::gmp::g::{SLOT_WORDS, flag};
 use crate::gmp::join_word::NO_HANDLE;
 use crate::gmp::{GPtr, m};
+use crate::os::race;
 use crate::proc::boot;
 use crate::proc::newproc::{self, Spec};
 use crate::task::finish::entry_go;
@@ -21,9 +22,12 @@ use crate::task::slot;
 
 const _: () = assert!(size_of::<Waker>() <= SLOT_WORDS * size_of::<MaybeUninit<usize>>());
 
-/// The closure of such a goroutine.
+/// The closure of such a goroutine. What its task has done before it left the waker comes before the wake, whoever has started the goroutine.
 fn call(waker: Waker) -> impl FnOnce() + Send {
-    move || waker.wake()
+    move || {
+        race::take_over(waker.data());
+        waker.wake();
+    }
 }
 
 /// The entry of a goroutine with such a closure.

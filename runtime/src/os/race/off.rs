@@ -63,6 +63,12 @@ pub(crate) fn enter() {}
 #[inline(always)]
 pub(crate) fn leave() {}
 
+#[inline(always)]
+pub(crate) fn hand_over(_: *const ()) {}
+
+#[inline(always)]
+pub(crate) fn take_over(_: *const ()) {}
+
 /// While it lives, the caller is blind.
 #[derive(Debug)]
 pub(crate) struct Blind;

@@ -27,6 +27,8 @@ unsafe extern "C" {
     fn __tsan_mutex_pre_signal(mutex: *const c_void, flags: c_uint);
     fn __tsan_mutex_post_signal(mutex: *const c_void, flags: c_uint);
     fn __tsan_ignore_thread_end();
+    fn __tsan_acquire(address: *mut c_void);
+    fn __tsan_release(address: *mut c_void);
     fn AnnotateIgnoreSyncEnd(file: *const c_char, line: c_int);
     #[link_name = "_ZN6__tsan16MemoryResetRangeEPNS_11ThreadStateEmmm"]
     fn memory_reset_range(thread: *const c_void, pc: usize, address: usize, bytes: usize);
@@ -166,6 +168,18 @@ pub(crate) fn leave() {
         // SAFETY: `enter` was called before.
         unsafe { __tsan_ignore_thread_end() };
     }
+}
+
+/// What the caller has done so far comes before what those do who take over what is known by this address.
+pub(crate) fn hand_over(address: *const ()) {
+    // SAFETY: the address is a name, and not looked at.
+    unsafe { __tsan_release(address.cast_mut().cast()) };
+}
+
+/// See [`hand_over`].
+pub(crate) fn take_over(address: *const ()) {
+    // SAFETY: as above.
+    unsafe { __tsan_acquire(address.cast_mut().cast()) };
 }
 
 /// The caller is blind as if inside of the runtime, until the result is dropped.
