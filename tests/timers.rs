@@ -484,6 +484,16 @@ fn wait_groups_whose_limits_race_with_the_last_done_stay_sound() {
 }
 
 #[test]
+fn who_returns_because_the_time_is_up_is_late() {
+    on_some_procs(|| {
+        for _ in 0..100 {
+            let outcome = time::timeout(Duration::from_micros(20), |ctx| while ctx.err().is_none() {});
+            assert_eq!(outcome, Err(Elapsed));
+        }
+    });
+}
+
+#[test]
 fn timeout_gives_the_caller_back_and_tells_the_function() {
     on_some_procs(|| {
         let (tx, rx) = bounded(1);

@@ -47,7 +47,7 @@ impl Error for Elapsed {}
 ///
 /// # Panics
 ///
-/// With the payload of `f`, if that panics in time.
+/// With the payload of `f`, if that panics before the caller goes on.
 ///
 /// # Examples
 ///
@@ -72,13 +72,15 @@ where
     T: Send + 'static,
 {
     let (ctx, cancel) = with_timeout(&background(), duration);
-    let theirs = ctx.clone();
-    let handle = spawn(move || f(&theirs));
+    let (given, theirs) = (ctx.clone(), ctx.clone());
+    // What returns because it was told is too late, even if that is known before the caller goes on.
+    let in_time = move |value| theirs.err().is_none().then_some(value);
+    let handle = spawn(move || in_time(f(&given)));
     // By the context, and not by a time of its own: when the caller goes on the context has ended.
     let outcome = handle.join_ctx(&ctx);
     drop(cancel);
     match outcome {
-        Ok(Ok(value)) => Ok(value),
+        Ok(Ok(value)) => value.ok_or(Elapsed),
         Ok(Err(payload)) => resume_unwind(payload),
         Err(_) => Err(Elapsed),
     }
