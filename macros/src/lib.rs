@@ -13,6 +13,7 @@
 //! *Go:* `main.main`, `init` functions and `testing.T` are known to Go's compiler and linker; here they are attributes.
 
 mod args;
+mod cut;
 mod errors;
 mod expressions;
 mod init_attr;

@@ -12,9 +12,9 @@
 
 use proc_macro2::{Delimiter, Group, Ident, Span, TokenStream, TokenTree};
 
+use crate::cut::{end_of_expression, is, is_arrow, is_path, is_word, operands, step_in_pattern};
 use crate::errors::Errors;
 use crate::expressions::{block, in_parentheses, without_invisible_groups};
-use crate::select::cut::{end_of_expression, is, is_arrow, is_path, is_word, operands, step_in_pattern};
 use crate::select::is_group;
 
 const EXPECTED: &str =

@@ -15,7 +15,6 @@
 //! *Go:* `walkSelectCases` of cmd/compile: cases that need no select become plain operations there, too; also sends, whose value comes first there.
 
 pub(crate) mod cases;
-mod cut;
 
 use proc_macro2::{Delimiter, Ident, Span, TokenStream, TokenTree};
 use quote::{format_ident, quote_spanned};

@@ -13,6 +13,8 @@
 
 #[path = "../../../macros/src/args.rs"]
 mod args;
+#[path = "../../../macros/src/cut.rs"]
+mod cut;
 #[path = "../../../macros/src/errors.rs"]
 mod errors;
 #[path = "../../../macros/src/expressions.rs"]

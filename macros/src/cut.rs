@@ -14,17 +14,17 @@
 use proc_macro2::{Delimiter, Spacing, TokenTree};
 
 /// Whether `token` is this punctuation.
-pub(super) fn is(token: Option<&TokenTree>, c: char) -> bool {
+pub(crate) fn is(token: Option<&TokenTree>, c: char) -> bool {
     matches!(token, Some(TokenTree::Punct(punct)) if punct.as_char() == c)
 }
 
 /// Whether `token` is this word.
-pub(super) fn is_word(token: Option<&TokenTree>, word: &str) -> bool {
+pub(crate) fn is_word(token: Option<&TokenTree>, word: &str) -> bool {
     matches!(token, Some(TokenTree::Ident(ident)) if ident == word)
 }
 
 /// Whether `->` or `=>`, by its first character, stands at `at`.
-pub(super) fn is_arrow(tokens: &[TokenTree], at: usize, first: char) -> bool {
+pub(crate) fn is_arrow(tokens: &[TokenTree], at: usize, first: char) -> bool {
     is_joint(tokens.get(at), first) && is(tokens.get(at + 1), '>')
 }
 
@@ -44,7 +44,7 @@ enum Expects {
 }
 
 /// The end of the expression that begins at `from`: a comma, a semicolon, a `=>`, or the end of the tokens.
-pub(super) fn end_of_expression(tokens: &[TokenTree], from: usize) -> usize {
+pub(crate) fn end_of_expression(tokens: &[TokenTree], from: usize) -> usize {
     let (mut at, mut expects) = (from, Expects::Operand);
     while at < tokens.len() {
         if is(tokens.get(at), ',') || is(tokens.get(at), ';') || is_arrow(tokens, at, '=') {
@@ -56,7 +56,7 @@ pub(super) fn end_of_expression(tokens: &[TokenTree], from: usize) -> usize {
 }
 
 /// The places in an expression at which operands begin that are tokens by themselves.
-pub(super) fn operands(tokens: &[TokenTree]) -> Vec<usize> {
+pub(crate) fn operands(tokens: &[TokenTree]) -> Vec<usize> {
     let (mut at, mut expects, mut found) = (0, Expects::Operand, Vec::new());
     while at < tokens.len() {
         let is_operand = expects == Expects::Operand && matches!(tokens[at], TokenTree::Group(_));
@@ -67,12 +67,12 @@ pub(super) fn operands(tokens: &[TokenTree]) -> Vec<usize> {
 }
 
 /// Whether the tokens are a path as types have it, perhaps with the parentheses of a call at the end.
-pub(super) fn is_path(tokens: &[TokenTree]) -> bool {
+pub(crate) fn is_path(tokens: &[TokenTree]) -> bool {
     over_path(tokens, 0) == tokens.len()
 }
 
 /// Goes over one token of a pattern, or over generic arguments, which may have commas and arrows in them.
-pub(super) fn step_in_pattern(tokens: &[TokenTree], at: usize) -> usize {
+pub(crate) fn step_in_pattern(tokens: &[TokenTree], at: usize) -> usize {
     let angles = is(tokens.get(at), '<').then(|| over_angles(tokens, at)).flatten();
     angles.unwrap_or(at + 1)
 }
