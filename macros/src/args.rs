@@ -18,7 +18,7 @@ use syn::parse::{ParseStream, Parser};
 use syn::{Error, Lit, LitInt, Result, Token};
 
 use crate::errors::Errors;
-use crate::expressions::block;
+use crate::expressions::{block, expression};
 use crate::item::{is_punct, look_through};
 
 /// The largest stack of a goroutine, in bytes; Go's limit on 64-bit machines is of the same order.
@@ -191,7 +191,8 @@ impl Argument {
 
 /// `const { value }`.
 fn inline_const(value: &TokenStream) -> TokenStream {
-    let block = block(value.clone());
+    let value: Vec<TokenTree> = value.clone().into_iter().collect();
+    let block = block(expression(&value));
     quote!(const #block)
 }
 

@@ -11,7 +11,7 @@
 //!
 //! *Go:* none.
 
-use proc_macro2::{Delimiter, Spacing, TokenTree};
+use proc_macro2::{Delimiter, Group, Spacing, TokenTree};
 
 /// Whether `token` is this punctuation.
 pub(crate) fn is(token: Option<&TokenTree>, c: char) -> bool {
@@ -55,20 +55,56 @@ pub(crate) fn end_of_expression(tokens: &[TokenTree], from: usize) -> usize {
     at
 }
 
-/// The places in an expression at which operands begin that are tokens by themselves.
-pub(crate) fn operands(tokens: &[TokenTree]) -> Vec<usize> {
-    let (mut at, mut expects, mut found) = (0, Expects::Operand, Vec::new());
+/// What a group in an expression is part of.
+#[derive(Clone, Copy, PartialEq)]
+pub(crate) enum Place {
+    Operand,
+    /// The pattern of a `let` or a `for`.
+    Pattern,
+    /// The type of a cast, or its end, where a `<` follows that is an operator.
+    TypeInFrontOfAngle,
+}
+
+/// The groups in an expression that are operands, or begin one, those in patterns, and types that would go on without the end of a group.
+pub(crate) fn places(tokens: &[TokenTree]) -> Vec<(usize, Place)> {
+    let (mut at, mut expects, mut in_pattern, mut found) = (0, Expects::Operand, false, Vec::new());
     while at < tokens.len() {
-        let is_operand = expects == Expects::Operand && matches!(tokens[at], TokenTree::Group(_));
-        found.extend(is_operand.then_some(at));
+        if matches!(tokens[at], TokenTree::Group(_)) {
+            let is_operand = expects == Expects::Operand;
+            found.extend(in_pattern.then_some((at, Place::Pattern)));
+            found.extend((is_operand && !in_pattern).then_some((at, Place::Operand)));
+        }
+        if is_word(tokens.get(at), "as") {
+            let end = over_type(tokens, at + 1);
+            let is_group = matches!(tokens[end - 1], TokenTree::Group(_));
+            found.extend((is_group && is(tokens.get(end), '<')).then_some((end - 1, Place::TypeInFrontOfAngle)));
+        }
+        in_pattern = begins_pattern(tokens, at) || in_pattern && !is_behind_pattern(tokens, at);
         (at, expects) = step(tokens, at, expects);
     }
     found
 }
 
-/// Whether the tokens are a path as types have it, perhaps with the parentheses of a call at the end.
+/// Whether a `let` stands here, or a `for` that introduces no lifetimes.
+fn begins_pattern(tokens: &[TokenTree], at: usize) -> bool {
+    is_word(tokens.get(at), "let") || is_word(tokens.get(at), "for") && !is(tokens.get(at + 1), '<')
+}
+
+/// The `=` of `..=` is part of a pattern.
+fn is_behind_pattern(tokens: &[TokenTree], at: usize) -> bool {
+    is_word(tokens.get(at), "in") || is(tokens.get(at), '=') && !is(tokens.get(at - 1), '.')
+}
+
+/// Whether the tokens are a path as expressions have it, where `a < b` is a comparison, perhaps with the parentheses of a call at the end.
 pub(crate) fn is_path(tokens: &[TokenTree]) -> bool {
-    over_path(tokens, 0) == tokens.len()
+    let from = if is(tokens.first(), '<') { over_angles(tokens, 0).unwrap_or(0) } else { 0 };
+    let angle = (from + 1..tokens.len()).find(|&at| is(tokens.get(at), '<'));
+    angle.is_none_or(|at| is(tokens.get(at - 1), ':')) && over_path(tokens, 0) == tokens.len()
+}
+
+/// Whether the tokens are `'a`.
+pub(crate) fn is_label(tokens: &[TokenTree]) -> bool {
+    tokens.len() == 2 && is(tokens.first(), '\'')
 }
 
 /// Goes over one token of a pattern, or over generic arguments, which may have commas and arrows in them.
@@ -101,8 +137,18 @@ fn step(tokens: &[TokenTree], at: usize, expects: Expects) -> (usize, Expects) {
         TokenTree::Ident(_) => (at + 1, after_word(tokens, at)),
         // An attribute.
         TokenTree::Group(_) if at > 0 && is(tokens.get(at - 1), '#') => (at + 1, Operand),
+        // In front of what a loop that has a label is left with.
+        TokenTree::Group(group) if at > 0 && is_word(tokens.get(at - 1), "break") && is_matched_label(group) => {
+            (at + 1, Operand)
+        }
         TokenTree::Group(_) | TokenTree::Literal(_) => (at + 1, Operator),
     }
+}
+
+/// A label that `macro_rules` has matched.
+fn is_matched_label(group: &Group) -> bool {
+    let inside: Vec<TokenTree> = group.stream().into_iter().collect();
+    group.delimiter() == Delimiter::None && is_label(&inside)
 }
 
 fn after_word(tokens: &[TokenTree], at: usize) -> Expects {

@@ -12,9 +12,9 @@
 
 use proc_macro2::{Delimiter, Group, Ident, Span, TokenStream, TokenTree};
 
-use crate::cut::{end_of_expression, is, is_arrow, is_path, is_word, operands, step_in_pattern};
+use crate::cut::{end_of_expression, is, is_arrow, is_word, step_in_pattern};
 use crate::errors::Errors;
-use crate::expressions::{block, in_parentheses, without_invisible_groups};
+use crate::expressions::{block, expression, in_parentheses, without_invisible_groups};
 use crate::select::is_group;
 
 const EXPECTED: &str =
@@ -39,25 +39,6 @@ pub(crate) struct Case {
     pub(crate) result: TokenStream,
     /// A block.
     pub(crate) body: TokenStream,
-}
-
-/// An expression with parentheses around operands that `macro_rules` has matched, in the place of the invisible brackets: `$e * 2` stays a product.
-fn expression(tokens: &[TokenTree]) -> TokenStream {
-    let operands = if tokens.len() > 1 { operands(tokens) } else { Vec::new() };
-    let needs_parentheses = |operand: &TokenTree| match operand {
-        TokenTree::Group(group) if group.delimiter() == Delimiter::None => {
-            let visible = without_invisible_groups(group.stream());
-            visible.len() > 1 && !is_path(&visible)
-        }
-        _ => false,
-    };
-    let mut made = TokenStream::new();
-    for (at, token) in tokens.iter().enumerate() {
-        let token = TokenStream::from(token.clone());
-        let is_loose = operands.contains(&at) && needs_parentheses(&tokens[at]);
-        made.extend(if is_loose { in_parentheses(token) } else { token });
-    }
-    made
 }
 
 /// A pattern for a `let`, where alternatives are in parentheses.
@@ -332,46 +313,5 @@ impl Parser<'_> {
             self.at += usize::from(is(self.next(), ',') || is(self.next(), ';'));
         }
         None
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// What is written, where `matched` stands for what `macro_rules` has matched.
-    fn with(written: &str, matched: &str) -> Vec<TokenTree> {
-        let matched = Group::new(Delimiter::None, matched.parse().unwrap());
-        let put = |token| match token {
-            TokenTree::Ident(word) if word == "matched" => TokenTree::Group(matched.clone()),
-            other => other,
-        };
-        let written: TokenStream = written.parse().unwrap();
-        written.into_iter().map(put).collect()
-    }
-
-    #[test]
-    fn a_matched_operand_stays_one() {
-        for (written, matched, expected) in [
-            ("matched * 2", "a + b", "(a + b) * 2"),
-            ("2 * matched", "a + b", "2 * (a + b)"),
-            ("matched as u8", "-a", "(-a) as u8"),
-            ("-matched.abs()", "a - b", "-(a - b).abs()"),
-            ("matched(1)", "|a| a", "(|a| a)(1)"),
-            ("if a == matched {}", "b || c", "if a == (b || c) {}"),
-            ("f::<matched>() + matched", "dyn A + B", "f::<dyn A + B>() + (dyn A + B)"),
-            // Neither need them nor, some of them, may have them.
-            ("matched", "a + b", "a + b"),
-            ("matched * 2", "a", "a * 2"),
-            ("matched * 2", "a::b(c)", "a::b(c) * 2"),
-            ("matched { b: 2 }", "a::S", "a::S { b: 2 }"),
-            ("matched::new() + 1", "Vec<u8>", "Vec<u8>::new() + 1"),
-            ("a as matched + 1", "Vec<u8>", "a as Vec<u8> + 1"),
-            ("if let matched = a {}", "Some(1 | 2)", "if let Some(1 | 2) = a {}"),
-        ] {
-            let solid = |text: String| text.split_whitespace().collect::<String>();
-            let found = expression(&with(written, matched));
-            assert_eq!(solid(found.to_string()), solid(expected.to_string()), "{written}, {matched}");
-        }
     }
 }

@@ -93,6 +93,7 @@ fn is_fragment(tokens: &TokenStream) -> bool {
     syn::parse2::<syn::Expr>(tokens.clone()).is_ok()
         || syn::parse2::<syn::Type>(tokens.clone()).is_ok()
         || syn::Pat::parse_multi.parse2(tokens.clone()).is_ok()
+        || syn::parse2::<syn::Lifetime>(tokens.clone()).is_ok()
         || syn::parse2::<syn::Visibility>(tokens.clone()).is_ok() && !tokens.is_empty()
 }
 

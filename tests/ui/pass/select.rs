@@ -80,6 +80,54 @@ macro_rules! operands {
     };
 }
 
+macro_rules! labels {
+    ($rx:ident, $outer:lifetime, $inner:lifetime, $e:expr) => {
+        $outer: loop {
+            goruntime::select! {
+                recv($rx) -> _ => break $outer $e * 2,
+                default => $inner: loop { break $inner },
+            }
+            break 0;
+        }
+    };
+}
+
+macro_rules! patterns {
+    ($rx:ident, $one:pat, $low:literal, $high:literal) => {
+        goruntime::select! {
+            recv($rx) -> x => if let Ok(&$one) = x.as_ref() { 1 } else if let 7 | $low..=$high = x.unwrap() { 2 } else { 3 },
+            default => 4,
+        }
+    };
+}
+
+macro_rules! conditions {
+    ($rx:ident, $condition:expr, $e:expr, $type:ty, $block:block) => {
+        goruntime::select! {
+            recv($rx) -> _ => if $condition { match $e { 4 => $e, _ => 0 } } else if $e as $type < 4 $block else { 3 },
+            default => 6,
+        }
+    };
+}
+
+/// With what may have parentheses in other places than expressions, or would warn of those.
+fn fragments() {
+    let (tx, rx) = bounded(1);
+    let fill = |message| tx.send(message).unwrap();
+    assert_eq!(labels!(rx, 'a, 'b, 1 + 2), 0);
+    fill(0);
+    assert_eq!(labels!(rx, 'a, 'b, 1 + 2), 6);
+    for (message, result) in [(2, 1), (3, 1), (7, 2), (-5, 2), (-1, 2), (0, 3)] {
+        fill(message);
+        assert_eq!(patterns!(rx, 2 | 3, -5, -1), result, "{message}");
+    }
+    for (a, result) in [(3, 4), (2, 5), (4, 3)] {
+        fill(0);
+        assert_eq!(conditions!(rx, a == 3, a + 1, u64, { 5 }), result, "{a}");
+    }
+    assert_eq!(conditions!(rx, tx.is_empty(), 1, u8, { 6 }), 6);
+}
+
 fn messages_move_only_when_chosen(tx: Sender<Box<dyn Fn(i32, i32) -> i32>>, other: Sender<String>) {
     let text = String::from("one");
     goruntime::select! {
@@ -125,5 +173,6 @@ fn main() {
     assert_eq!(operands!(tx, rx, 1 + 2, self::Named, i32), 3 * 6);
     tx.send(0).unwrap();
     assert_eq!(operands!(tx, rx, 1 + 2, self::Named, i32), 3);
+    fragments();
     let _: fn() -> ! = never_returns;
 }
