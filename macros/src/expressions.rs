@@ -43,15 +43,17 @@ fn needs_parentheses(matched: &TokenTree, place: Place) -> bool {
     }
 }
 
-/// An expression as a block, which it stays if it is one. One that goes on behind braces goes in parentheses, so that it is not cut where a statement would end.
+/// An expression as a block, which it stays if it is one, in braces at the same place that lints take for ours: the user
+/// could not know that they are needless there. An expression that goes on behind braces goes in parentheses, so that it is not cut where a statement would end.
 pub(crate) fn block(expression: TokenStream) -> TokenStream {
-    let mut tokens = expression.clone().into_iter();
-    if let (Some(only), None) = (tokens.next(), tokens.next())
-        && is_braces(&only)
-    {
-        return expression;
-    }
     let visible = without_invisible_groups(expression.clone());
+    if let [TokenTree::Group(only)] = &visible[..]
+        && only.delimiter() == Delimiter::Brace
+    {
+        let mut block = Group::new(Delimiter::Brace, only.stream());
+        block.set_span(Span::mixed_site().located_at(only.span()));
+        return TokenTree::Group(block).into();
+    }
     let goes_on = visible.split_last().is_some_and(|(_, before)| before.iter().any(is_braces));
     let inside = if goes_on { in_parentheses(expression) } else { expression };
     TokenTree::Group(Group::new(Delimiter::Brace, inside)).into()
@@ -140,5 +142,11 @@ mod tests {
         for (written, matched) in [("matched", "m! { a }"), ("matched + b", "a")] {
             assert!(!block(with(written, matched)).to_string().contains('('), "{written}, {matched}");
         }
+    }
+
+    #[test]
+    fn a_block_stays_as_it_is() {
+        assert_eq!(block(with("{ a }", "")).to_string(), "{ a }");
+        assert_eq!(block(with("matched", "{ a }")).to_string(), "{ a }");
     }
 }

@@ -96,7 +96,7 @@ macro_rules! patterns {
     ($rx:ident, $one:pat, $low:literal, $high:literal) => {
         goruntime::select! {
             recv($rx) -> x => if let Ok(&$one) = x.as_ref() { 1 } else if let 7 | $low..=$high = x.unwrap() { 2 } else { 3 },
-            default => 4,
+            default => { 4 }
         }
     };
 }
@@ -105,7 +105,7 @@ macro_rules! conditions {
     ($rx:ident, $condition:expr, $e:expr, $type:ty, $block:block) => {
         goruntime::select! {
             recv($rx) -> _ => if $condition { match $e { 4 => $e, _ => 0 } } else if $e as $type < 4 $block else { 3 },
-            default => 6,
+            default => $block,
         }
     };
 }
