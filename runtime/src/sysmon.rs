@@ -268,7 +268,7 @@ fn look_at(pp: PPtr, mp: MPtr, now: i64) -> bool {
     if look.tick.replace(tick) != tick {
         look.since.set(now);
     }
-    let seen = mp.curg().map_or((0, 0), |gp| (gp.goid(), gp.resumes.load(Ordering::Relaxed)));
+    let seen = mp.curg_from_outside().map_or((0, 0), |gp| (gp.goid(), gp.resumes.load(Ordering::Relaxed)));
     if look.g.replace(seen) != seen || seen.0 == 0 {
         look.g_since.set(now);
         look.cpu.store(-1, Ordering::Relaxed);
@@ -351,7 +351,7 @@ fn claim(pp: PPtr, mp: MPtr, tick: u32, seen: (u64, u32), computing: bool) -> bo
         mp.p() == Some(pp)
             && pp.m() == Some(mp)
             && pp.schedtick.load(Ordering::Relaxed) == tick
-            && mp.curg().is_some_and(|gp| (gp.goid(), gp.resumes.load(Ordering::Relaxed)) == seen)
+            && mp.curg_from_outside().is_some_and(|gp| (gp.goid(), gp.resumes.load(Ordering::Relaxed)) == seen)
     };
     let take = || {
         mp.set_p(None);
@@ -383,7 +383,7 @@ fn carry_out_resize() {
             let Some(mp) = pp.m().filter(|_| pp.status() == PStatus::Running) else { continue };
             mp.claim.request_preempt();
             let tick = pp.schedtick.load(Ordering::Relaxed);
-            if let Some(gp) = mp.curg().filter(|_| mp.claim.is_outside()) {
+            if let Some(gp) = mp.curg_from_outside().filter(|_| mp.claim.is_outside()) {
                 claim(pp, mp, tick, (gp.goid(), gp.resumes.load(Ordering::Relaxed)), true);
             }
         }

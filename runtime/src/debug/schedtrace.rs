@@ -81,7 +81,7 @@ fn write_details(text: &mut String) -> core::fmt::Result {
             "  M{}: p={} curg={} spinning={} blocked={} lockedg={}",
             mp.id,
             or_nil(mp.p().map(|pp| u64::from(pp.id))),
-            or_nil(mp.curg().map(|gp| gp.goid())),
+            or_nil(mp.curg_from_outside().map(|gp| gp.goid())),
             mp.spinning.load(Relaxed),
             mp.parked.load(Relaxed),
             or_nil(crate::gmp::GPtr::from_raw(mp.locked_g.load(Relaxed)).map(|gp| gp.goid())),

@@ -225,10 +225,17 @@ impl M {
         GPtr::from_raw(self.curg.load(Ordering::Relaxed))
     }
 
+    /// The same for other threads, which may look into the goroutine: its memory may be new.
+    pub(crate) fn curg_from_outside(&self) -> Option<GPtr> {
+        // Acquire: pairs with the Release in `set_curg`.
+        GPtr::from_raw(self.curg.load(Ordering::Acquire))
+    }
+
     /// Changes the running goroutine; only by the M's thread.
     #[inline(always)]
     pub(crate) fn set_curg(&self, gp: Option<GPtr>) {
-        self.curg.store(gp.map_or(null_mut(), GPtr::as_ptr), Ordering::Relaxed);
+        // Release: pairs with the Acquire in `curg_from_outside`.
+        self.curg.store(gp.map_or(null_mut(), GPtr::as_ptr), Ordering::Release);
     }
 
     /// Whether a goroutine has the thread for itself, or left it tainted.

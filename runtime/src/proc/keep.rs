@@ -198,7 +198,7 @@ fn let_go_from(mp: MPtr, mut list: GList, strict: bool, overdue: &mut GList) -> 
 
 fn report_strict(gp: GPtr, mp: MPtr) {
     let id = gp.goid();
-    match mp.curg() {
+    match mp.curg_from_outside() {
         Some(other) => print(format_args!(
             "goruntime: goroutine {id} has been kept on thread {} for a second, which runs goroutine {}\n",
             mp.id,
