@@ -109,7 +109,7 @@ pub(crate) struct G {
     pub(crate) flags: AtomicU32,
     /// Next in whatever list holds it (G4).
     link: Cell<Option<GPtr>>,
-    /// The M it last ran on: null before the first run, and when it may as well go on on any other.
+    /// The M it last ran on: null before the first run, and when it may go on on any other.
     pub(crate) home: AtomicPtr<M>,
     /// The only M it may run on, while `wired_count` is above zero.
     wired: AtomicPtr<M>,

@@ -229,13 +229,10 @@ fn unbind_stack(pp: Option<PPtr>, gp: GPtr) {
     }
 }
 
-/// The goroutine is about to wait without a stack. Like one that has not started it has nothing that could belong to a thread.
+/// The goroutine is about to wait without a stack.
 fn leave_stack(mp: MPtr, gp: GPtr) {
     gp.unset(flag::STACKLESS);
     unbind_stack(mp.p(), gp);
-    if !boot::is_sticky() {
-        gp.home.store(core::ptr::null_mut(), Ordering::Relaxed);
-    }
 }
 
 /// First frame of every goroutine: what it runs is behind `entry`.

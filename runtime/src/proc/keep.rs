@@ -73,13 +73,16 @@ fn home_if_kept(mp: MPtr, gp: GPtr, home: MPtr) -> Option<MPtr> {
     None
 }
 
-/// The suspended frames of a goroutine that the caller owns (S1) and that has run before.
+/// The suspended frames of a goroutine that the caller owns (S1); None if it waits without a stack, and has nothing that could belong to a thread.
 fn frames_of(gp: GPtr) -> Option<Range<usize>> {
+    if gp.yielder().is_null() {
+        return None;
+    }
     let class = match gp.stack_class.get() {
         0 => StackClass::DEFAULT,
         log2 => StackClass::from_log2(log2),
     };
-    // SAFETY: the goroutine has run before, so it has a coroutine, which this M owns since it has dequeued it (S1).
+    // SAFETY: where it suspends it has a coroutine, which this M owns since it has dequeued the goroutine (S1).
     let coro = unsafe { (*gp.coro.get()).assume_init_ref() };
     coro.suspended_frames(gp.yielder(), class)
 }

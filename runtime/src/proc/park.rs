@@ -139,6 +139,8 @@ fn regain(mp: MPtr) {
 fn suspend(switch: Switch) {
     let inside = core::mem::ManuallyDrop::new(Entered::adopt());
     let (mp, gp) = (inside.m(), inside.g());
+    // The affinity guard looks at the frames by it.
+    debug_assert!(gp.home.load(Ordering::Relaxed) == mp.as_ptr(), "a goroutine suspends away from home");
     let depth = mp.claim.depth();
     mp.said.set(switch);
     gp.fiber.parking();
