@@ -8,6 +8,7 @@
 //!
 //! *Go:* `cmd/cgo/internal/testsanitizers/testdata`, the programs `asan*_fail`.
 
+use std::ffi::{c_int, c_void};
 use std::hint::black_box;
 
 use goruntime::runtime::yield_now;
@@ -99,14 +100,23 @@ fn stack_of_another() {
     drop(release);
 }
 
+unsafe extern "C" {
+    /// The sanitizer's: whether it would report an access there.
+    safe fn __asan_address_is_poisoned(address: *const c_void) -> c_int;
+}
+
 /// A variable of a goroutine that has ended, and whose stack nobody has yet.
 fn stack_of_one_who_has_ended() {
     let place = spawn(|| {
         let mut value = 7_u64;
         Place(black_box(&raw mut value))
     });
-    // The main goroutine, which has its own stack already.
-    println!("{:?}", place.join().expect("it ends").culprit(0));
+    let place = place.join().expect("it ends");
+    // Its value is there before it has left its stack, on another thread perhaps. The main goroutine has a stack already.
+    while __asan_address_is_poisoned(place.0.cast()) == 0 {
+        yield_now();
+    }
+    println!("{:?}", place.culprit(0));
 }
 
 /// An address that nothing is mapped at.
