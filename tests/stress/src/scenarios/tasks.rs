@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::task::{Context as Cx, Poll, Waker};
 
 use goruntime::channel::{self, Receiver, RecvError, Sender, select};
-use goruntime::future::{block_on, timeout};
+use goruntime::future::{self, block_on, timeout};
 use goruntime::runtime::yield_now;
 use goruntime::spawn;
 
@@ -38,20 +38,23 @@ fn some_channel(rand: &mut Rand) -> (Sender<Value>, Receiver<Value>) {
     }
 }
 
-/// Runs work on a goroutine, or now and then on a plain thread.
-fn start(rand: &mut Rand, work: impl FnOnce() + Send + 'static) -> Box<dyn FnOnce()> {
-    if rand.one_in(6) {
-        let thread = plain::start(work);
-        return Box::new(move || ensure!(thread.join().is_ok(), "a thread panicked"));
-    }
-    let goroutine = spawn(work);
+/// Runs work as a task, which has no stack while it waits, on a goroutine that keeps its own, or now and then on a plain thread.
+fn start(rand: &mut Rand, work: impl Future<Output = ()> + Send + 'static) -> Box<dyn FnOnce()> {
+    let goroutine = match rand.range(0, 6) {
+        0 => {
+            let thread = plain::start(|| block_on(work));
+            return Box::new(move || ensure!(thread.join().is_ok(), "a thread panicked"));
+        }
+        1 | 2 => spawn(|| block_on(work)),
+        _ => future::spawn(work),
+    };
     Box::new(move || ensure!(block_on(goroutine).is_ok(), "a goroutine panicked"))
 }
 
 /// Polls a few times, or waits for a while, and gives up.
-fn hastily<F: Future + Unpin>(mut future: F, rand: &mut Rand) -> Option<F::Output> {
+async fn hastily<F: Future + Unpin>(mut future: F, rand: &mut Rand) -> Option<F::Output> {
     if rand.one_in(4) {
-        return block_on(timeout(rand.micros(0, 100), future)).ok();
+        return timeout(rand.micros(0, 100), future).await.ok();
     }
     for _ in 0..rand.range(1, 4) {
         if let Poll::Ready(output) = Pin::new(&mut future).poll(&mut Cx::from_waker(Waker::noop())) {
@@ -65,12 +68,12 @@ fn hastily<F: Future + Unpin>(mut future: F, rand: &mut Rand) -> Option<F::Outpu
 }
 
 /// Sends in one of many ways: Some(true) if it was sent, None if that is not known. False: the channel is closed.
-fn send(tx: &Sender<Value>, value: Value, rand: &mut Rand) -> Option<bool> {
+async fn send(tx: &Sender<Value>, value: Value, rand: &mut Rand) -> Option<bool> {
     let number = value.0;
     match rand.range(0, 6) {
         0 => Some(tx.send(value).is_ok()),
-        1 => Some(block_on(tx.send_async(value)).is_ok()),
-        2 | 3 => Some(hastily(tx.send_async(value), rand)?.is_ok()),
+        1 => Some(tx.send_async(value).await.is_ok()),
+        2 | 3 => Some(hastily(tx.send_async(value), rand).await?.is_ok()),
         4 => Some(select! { send(tx, { if number.is_multiple_of(3) { yield_now() } value }) -> sent => sent.is_ok() }),
         _ => match tx.try_send(value) {
             Err(error) if error.is_full() => None,
@@ -80,11 +83,11 @@ fn send(tx: &Sender<Value>, value: Value, rand: &mut Rand) -> Option<bool> {
 }
 
 /// Receives in one of many ways; None if nothing was received this time.
-fn receive(rx: &Receiver<Value>, rand: &mut Rand) -> Option<Result<Value, RecvError>> {
+async fn receive(rx: &Receiver<Value>, rand: &mut Rand) -> Option<Result<Value, RecvError>> {
     match rand.range(0, 7) {
         0 => Some(rx.recv()),
-        1 => Some(block_on(rx.recv_async())),
-        2..=4 => hastily(rx.recv_async(), rand),
+        1 => Some(rx.recv_async().await),
+        2..=4 => hastily(rx.recv_async(), rand).await,
         5 => select! { recv(rx) -> value => Some(value), default(rand.micros(0, 100)) => None },
         _ => match rx.try_recv() {
             Err(error) if error.is_empty() => None,
@@ -93,11 +96,20 @@ fn receive(rx: &Receiver<Value>, rand: &mut Rand) -> Option<Result<Value, RecvEr
     }
 }
 
+/// Now and then, lets others run: by blocking, or as a task does.
+async fn rest(rand: &mut Rand) {
+    match rand.range(0, 60) {
+        0 => pause(rand),
+        1 => future::sleep(rand.micros(0, 100)).await,
+        _ => {}
+    }
+}
+
 /// Receives until the channel has ended.
-fn receive_all(rx: &Receiver<Value>, fates: &[Fate], is_ordered: bool, rand: &mut Rand) {
+async fn receive_all(rx: Receiver<Value>, fates: Arc<Vec<Fate>>, is_ordered: bool, mut rand: Rand) {
     let mut last = None;
     loop {
-        match receive(rx, rand) {
+        match receive(&rx, &mut rand).await {
             Some(Ok((number, _token))) => {
                 fates[number as usize].received.fetch_add(1, Ordering::Relaxed);
                 ensure!(!is_ordered || last < Some(number), "{number} came after {last:?}");
@@ -106,9 +118,7 @@ fn receive_all(rx: &Receiver<Value>, fates: &[Fate], is_ordered: bool, rand: &mu
             Some(Err(RecvError)) => return,
             None => {}
         }
-        if rand.one_in(30) {
-            pause(rand);
-        }
+        rest(&mut rand).await;
     }
 }
 
@@ -121,9 +131,9 @@ pub(crate) fn tasks(_: &Context, mut rand: Rand) -> u64 {
     let mut joins = Vec::new();
     for id in 0..senders {
         let (tx, ledger, fates, mut own) = (tx.clone(), ledger.clone(), Arc::clone(&fates), rand.fork());
-        joins.push(start(&mut rand, move || {
+        joins.push(start(&mut rand, async move {
             for number in id * each..(id + 1) * each {
-                match send(&tx, (number, ledger.token()), &mut own) {
+                match send(&tx, (number, ledger.token()), &mut own).await {
                     Some(true) => fates[number as usize].sent.store(1, Ordering::Relaxed),
                     Some(false) => {
                         ensure!(closes, "an open channel refused a value");
@@ -131,9 +141,7 @@ pub(crate) fn tasks(_: &Context, mut rand: Rand) -> u64 {
                     }
                     None => {}
                 }
-                if own.one_in(30) {
-                    pause(&mut own);
-                }
+                rest(&mut own).await;
             }
             if closes && id == 0 {
                 tx.close();
@@ -142,10 +150,8 @@ pub(crate) fn tasks(_: &Context, mut rand: Rand) -> u64 {
     }
     drop(tx);
     for _ in 0..receivers {
-        let (rx, fates, mut own) = (rx.clone(), Arc::clone(&fates), rand.fork());
-        joins.push(start(&mut rand, move || {
-            receive_all(&rx, &fates, senders * receivers == 1, &mut own);
-        }));
+        let own = rand.fork();
+        joins.push(start(&mut rand, receive_all(rx.clone(), Arc::clone(&fates), senders * receivers == 1, own)));
     }
     joins.into_iter().for_each(|join| join());
     if closes {
