@@ -19,7 +19,7 @@ use crate::base::note::Note;
 use crate::base::shim::{AtomicBool, AtomicPtr, AtomicU32, Ordering};
 use crate::gmp::runq::RunQueue;
 
-pub(crate) const MAX_PROCS: u32 = 2;
+pub(crate) const MAX_PROCS: u32 = 3;
 
 /// As the runtime's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -90,6 +90,10 @@ macro_rules! list {
 
             pub(crate) fn is_empty(&self) -> bool {
                 self.0.is_empty()
+            }
+
+            pub(crate) fn iter(&self) -> impl Iterator<Item = $handle> {
+                self.0.iter().copied()
             }
 
             pub(crate) fn push_back(&mut self, item: $handle) {
@@ -286,10 +290,8 @@ impl P {
 pub(crate) struct OnG0;
 
 pub(crate) mod deadlock {
-    use crate::gmp::sched::Shared;
-
     /// Loom itself reports deadlocks.
-    pub(crate) fn note_idle(_: &Shared) {}
+    pub(crate) use crate::note_idle;
 }
 
 pub(crate) mod keep {
@@ -306,8 +308,9 @@ pub(crate) mod mstart {
 
     use super::PPtr;
 
-    pub(crate) fn newm(_: LockGuard<'_, Shared>, _: Option<PPtr>, _: bool, _: Option<fn() -> !>) {
-        panic!("there is an M for every P that is to run");
+    pub(crate) fn newm(shared: LockGuard<'_, Shared>, pp: Option<PPtr>, spinning: bool, _: Option<fn() -> !>) {
+        drop(shared);
+        crate::start_m(pp, spinning);
     }
 }
 
