@@ -255,8 +255,10 @@ fn a_function_is_called_in_a_goroutine_of_its_own() {
         let (tx, rx) = bounded(0);
         let begin = Instant::now();
         let before = num_goroutine();
-        let handle = after_func(2 * MS, move || tx.send((Instant::now(), goruntime::thread::current().id())).unwrap());
+        let later = after_func(HOUR, || ());
         assert!(num_goroutine() <= before, "what waits for its time is no goroutine yet");
+        assert!(later.stop());
+        let handle = after_func(2 * MS, move || tx.send((Instant::now(), goruntime::thread::current().id())).unwrap());
         let (at, id) = rx.recv().unwrap();
         assert!(at >= begin + 2 * MS && id != goruntime::thread::current().id());
         assert!(!handle.stop());
