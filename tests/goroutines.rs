@@ -388,6 +388,37 @@ mod locals {
         assert_eq!(value.join().unwrap(), 8);
         assert_eq!(std::thread::spawn(|| NUMBER.with(Cell::get)).join().unwrap(), 1);
     }
+
+    static SEEN: std::sync::Mutex<Vec<(&str, u32)>> = std::sync::Mutex::new(Vec::new());
+
+    /// Uses what was made before it, and what nobody has made, when it is dropped.
+    struct Looks(&'static str);
+
+    impl Drop for Looks {
+        fn drop(&mut self) {
+            let number = NUMBER.with(|number| number.replace(number.get() + 1));
+            assert_eq!(thread::current().id(), thread::current().id());
+            SEEN.lock().unwrap().push((self.0, number));
+            if self.0 == "last" {
+                BY_A_DESTRUCTOR.with(|_| ());
+            }
+        }
+    }
+
+    goroutine_local! {
+        static LAST: Looks = Looks("last");
+        static BY_A_DESTRUCTOR: Looks = Looks("made by a destructor");
+    }
+
+    #[test]
+    fn at_the_end_of_a_thread_destructors_of_locals_find_the_others() {
+        let thread = std::thread::spawn(|| {
+            NUMBER.with(|number| number.set(3));
+            LAST.with(|_| ());
+        });
+        thread.join().unwrap();
+        assert_eq!(*SEEN.lock().unwrap(), [("last", 3), ("made by a destructor", 4)]);
+    }
 }
 
 mod builder {

@@ -25,8 +25,13 @@ impl<T: 'static> LocalKey<T> {
         LocalKey { init }
     }
 
-    /// Runs `f` with the calling goroutine's value, making it first if need be. On a thread that is not a goroutine the value is the
-    /// thread's.
+    /// Runs `f` with the calling goroutine's value, making it first if need be.
+    ///
+    /// Values are dropped at the end of the goroutine, the last made first. Their destructors may do anything, use other goroutine-local values too: one that
+    /// is made, or made again, by a destructor is dropped as well.
+    ///
+    /// On a thread that is not a goroutine the value is the thread's. It is dropped with the thread-local values, so a panic that leaves its destructor aborts
+    /// the process, as std has it; a value that is made by a thread-local destructor that runs after that is never dropped.
     ///
     /// # Examples
     ///

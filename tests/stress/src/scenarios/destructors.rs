@@ -10,7 +10,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, PoisonError};
 
-use goruntime::runtime::{goexit, pin, yield_now};
+use goruntime::runtime::{goexit, goid, pin, yield_now};
 use goruntime::sync::{LazyLock, Mutex, OnceLock, Pool, RwLock};
 use goruntime::time::{Duration, after_func, sleep_ctx};
 use goruntime::{channel, context, goroutine_local, run, scope, select, spawn, thread};
@@ -54,7 +54,8 @@ impl Drop for Trouble {
     fn drop(&mut self) {
         let again = self.makers.0.1[self.number].swap(true, Ordering::Relaxed);
         ensure!(!again, "value {} was dropped twice", self.number);
-        let may_leave = !std::thread::panicking();
+        // A plain thread that sweeps drops what was left in the pool.
+        let may_leave = !std::thread::panicking() && goid() != 0;
         match self.rand.range(0, 16) {
             0 | 1 => pause(&mut self.rand),
             2 if may_leave => goexit(),
