@@ -169,7 +169,8 @@ fn resize(count: u32, at: &'static Location<'static>) -> usize {
 /// Ties the goroutine to its thread, and the thread to it: it runs nothing else until as many [`unlock_os_thread`] have followed.
 ///
 /// For code that needs a thread of its own: GUI main threads, C libraries with thread state. A switch to or from such a goroutine costs two
-/// thread switches. If the goroutine ends while it holds the lock, the thread is never used for anything else.
+/// thread switches. If the goroutine ends while it holds the lock, the thread is never used for anything else. With `migrate = false` goroutines that live
+/// on the thread since before still run there: they have no other.
 ///
 /// # Blocking
 ///

@@ -51,7 +51,7 @@ fn drive() -> ExitCode {
         [] => scenarios::ALL.iter().copied().filter(|scenario| scenario.runs_in(options.child)).collect(),
         names => names.iter().filter_map(|name| scenarios::find(name)).collect(),
     };
-    let context = Context::new();
+    let context = Context::new(options.child);
     let mut rand = Rand::new(options.seed);
     // In library mode the goroutine that started the runtime may still be ending.
     let base = 1;

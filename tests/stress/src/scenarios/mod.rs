@@ -37,6 +37,8 @@ use crate::rand::Rand;
 pub(crate) struct Context {
     /// GOMAXPROCS at the start.
     pub(crate) procs: usize,
+    /// Whether goroutines stay on their threads.
+    pub(crate) sticky: bool,
     /// Threads that goroutines have left behind by ending locked: they stay for ever, so there must not be many.
     tainted: Arc<AtomicU64>,
 }
@@ -121,7 +123,7 @@ pub(crate) const ALL: &[Scenario] = &[
 ];
 
 /// Scenarios in which a goroutine blocks its thread until another goroutine has done something. Where that one has to stay on the same thread
-/// it never does: what `migrate = false` gives up.
+/// it never does: what `migrate = false` gives up. `mutex` does so only elsewhere.
 const BLOCK_FOR_OTHERS: [&str; 2] = ["foreign_run", "kept"];
 
 impl Scenario {
@@ -143,8 +145,8 @@ pub(crate) fn names() -> Vec<&'static str> {
 
 impl Context {
     /// What holds at the start.
-    pub(crate) fn new() -> Context {
-        Context { procs: goruntime::runtime::gomaxprocs(), tainted: Arc::default() }
+    pub(crate) fn new(mode: Option<Mode>) -> Context {
+        Context { procs: goruntime::runtime::gomaxprocs(), sticky: mode == Some(Mode::Sticky), tainted: Arc::default() }
     }
 
     /// Whether one more thread may be left behind.

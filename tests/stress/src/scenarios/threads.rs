@@ -108,9 +108,12 @@ pub(crate) fn pins(_: &Context, mut rand: Rand) -> u64 {
 }
 
 /// A mutex of std is held while its holder is suspended.
-pub(crate) fn mutex(_: &Context, mut rand: Rand) -> u64 {
+///
+/// Who locks his thread blocks it as well. Goroutines that stay on their threads may live there, and the holder may wait for one of them: somebody who unwinds
+/// on the holder's thread, which he has for himself meanwhile, and who joins it.
+pub(crate) fn mutex(context: &Context, mut rand: Rand) -> u64 {
     let (count, rounds) = (rand.range(2, 10), rand.range(1, 30 / SLOWER + 2));
-    let dedicated = rand.one_in(2);
+    let dedicated = !context.sticky && rand.one_in(2);
     let sum = Arc::new(Mutex::new(0u64));
     let handles: Vec<_> = (0..count)
         .map(|_| {
