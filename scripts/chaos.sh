@@ -45,8 +45,6 @@ SKIPPED=(
 )
 
 SKIPPED_HAZARDS=(
-    # Spins without the guard until another goroutine has run on the thread that it has left, which chaos may have sent elsewhere.
-    --skip the_lock_of_standard_output_has_one_holder
     # That one processor is one thread: without the guard chaos changes it.
     --skip state_that_nests_wants_a_thread_of_its_own
 )

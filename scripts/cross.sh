@@ -26,10 +26,8 @@ NOT_EMULATED=(
 # own, which keeps the report silent.
 IN_PROCESS=(goroutines thread_mirror channel_basic sync_basic)
 OF_PROGRAMS=(order threads progress library panics overflow traces)
-# Without the guard the program of the first one may hang in the emulator. The second one does not hold on aarch64: the thread pointer stays in a register
-# over every wait, which the guard takes for a reference.
+# Does not hold on aarch64: the thread pointer stays in a register over every wait, which the guard takes for a reference.
 NOT_EMULATED_HAZARDS=(
-    --skip the_lock_of_standard_output_has_one_holder
     --skip what_holds_nothing_moves
 )
 # Tests of signals that see the emulator: its thread, which also keeps a deadlock silent; its words about a program that a signal has ended; its own use of

@@ -40,12 +40,15 @@ pub fn moved() -> u64 {
     MOVED.load(Ordering::Relaxed)
 }
 
+/// Where a message goes, and what it says: whether the hog has the thread.
+type Letter = (Sender<bool>, bool);
+
 /// The plain thread that sends what it is told to.
-fn post() -> &'static mpsc::Sender<Sender<()>> {
-    static POST: OnceLock<mpsc::Sender<Sender<()>>> = OnceLock::new();
+fn post() -> &'static mpsc::Sender<Letter> {
+    static POST: OnceLock<mpsc::Sender<Letter>> = OnceLock::new();
     POST.get_or_init(|| {
-        let (post, letters) = mpsc::channel::<Sender<()>>();
-        thread::spawn(move || letters.into_iter().for_each(|letter| _ = letter.send(())));
+        let (post, letters) = mpsc::channel::<Letter>();
+        thread::spawn(move || letters.into_iter().for_each(|(to, text)| _ = to.send(text)));
         post
     })
 }
@@ -80,12 +83,13 @@ fn hold(gone_on: &AtomicBool, kept_before: u64) {
     }
 }
 
-/// Waits for a message; the thread has `hog` to run meanwhile, which is told when the goroutine has gone on. True if that was elsewhere.
+/// Waits for a message; the thread has `hog` to run meanwhile, which is told when the goroutine has gone on. True if that was
+/// elsewhere while `hog` had the thread.
 pub fn wait_behind(hog: impl FnOnce(&AtomicBool) + Send + 'static) -> bool {
     let (rx, gone_on) = behind(hog);
     let here = thread_id();
-    rx.recv().expect("the message comes before the channel goes");
-    count(here, &gone_on)
+    let hog_has_thread = rx.recv().expect("the message comes before the channel goes");
+    count(here, &gone_on) && hog_has_thread
 }
 
 /// As [`wait`], for a future, which is pending meanwhile.
@@ -98,15 +102,17 @@ pub async fn pend() {
 }
 
 /// Starts the hog, and gives what the message comes through, and what tells the hog.
-fn behind(hog: impl FnOnce(&AtomicBool) + Send + 'static) -> (Receiver<()>, Arc<AtomicBool>) {
+fn behind(hog: impl FnOnce(&AtomicBool) + Send + 'static) -> (Receiver<bool>, Arc<AtomicBool>) {
     let (tx, rx) = channel::bounded(1);
     let gone_on = Arc::new(AtomicBool::new(false));
     let here = thread_id();
     goruntime::go({
         let gone_on = Arc::clone(&gone_on);
         move || {
-            post().send(tx).expect("the plain thread lives as long as the program");
-            if thread_id() == here {
+            // Somebody may have stolen it: it does not wait, and stays where it is.
+            let has_thread = thread_id() == here;
+            post().send((tx, has_thread)).expect("the plain thread lives as long as the program");
+            if has_thread {
                 hog(&gone_on);
             }
         }

@@ -17,16 +17,16 @@
 //!
 //! *Go:* none.
 
+#[path = "../../common/mod.rs"]
+mod common;
+
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 /// The guard as it is, off, and without the end of its patience, which a busy machine may reach.
 const OFF: &str = "tlsguard=0";
 const ON: &str = "tlsguard=1";
 const STRICT: &str = "tlsguard=strict";
-
-/// A number in this variable is the seed of chaos in every program (`scripts/chaos.sh`).
-const CHAOS: &str = "GORUNTIME_TEST_CHAOS";
 
 /// Times that a program has to have been moved, or kept from it.
 const ENOUGH: u64 = 20;
@@ -81,13 +81,8 @@ fn try_run(name: &str, settings: &[(&str, &str)]) -> Option<Said> {
         .arg(name)
         .env_remove("GOTRACEBACK")
         .envs([("GOMAXPROCS", "4"), ("RUST_BACKTRACE", "0")]);
-    command.envs(settings.iter().copied());
-    if let Ok(seed) = std::env::var(CHAOS) {
-        let given = settings.iter().find(|(name, _)| *name == "GODEBUG").map_or("", |(_, value)| *value);
-        command.env("GODEBUG", format!("{given},chaos={seed}"));
-    }
-    let output = command.stdin(Stdio::null()).output().expect("the program starts");
-    let (stdout, stderr) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    let output = common::run(command.envs(settings.iter().copied()));
+    let (stdout, stderr) = (output.stdout, output.stderr);
     if !output.status.success() {
         eprintln!("{name} {settings:?}: {}\n{stderr}", output.status);
         return None;
@@ -102,7 +97,7 @@ fn try_run(name: &str, settings: &[(&str, &str)]) -> Option<Said> {
         moved: number("moved"),
         kept: number("kept"),
         moved_anyway: number("moved_anyway"),
-        stderr: stderr.into_owned(),
+        stderr,
     })
 }
 
