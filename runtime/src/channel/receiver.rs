@@ -68,7 +68,8 @@ impl<T> Receiver<T> {
     /// drop(tx);
     /// assert_eq!((rx.recv(), rx.recv()), (Ok(1), Err(RecvError)));
     /// ```
-    #[inline]
+    // Always: while there is room or a value it is some forty instructions, and compilers are in two minds about that.
+    #[inline(always)]
     #[track_caller]
     pub fn recv(&self) -> Result<T, RecvError> {
         self.half.recv(Patience::Endless, Location::caller()).map_err(|_| RecvError)

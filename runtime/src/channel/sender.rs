@@ -66,7 +66,8 @@ impl<T> Sender<T> {
     /// drop(rx);
     /// assert_eq!(tx.send(2).unwrap_err().into_inner(), 2);
     /// ```
-    #[inline]
+    // Always: while there is room or a value it is some forty instructions, and compilers are in two minds about that.
+    #[inline(always)]
     #[track_caller]
     pub fn send(&self, value: T) -> Result<(), SendError<T>> {
         match self.half.send(value, Patience::Endless, Location::caller()) {

@@ -29,18 +29,47 @@ use crate::os::race::Fiber;
 /// Words of the inline slot: a closure before the start, the result after the end.
 pub(crate) const SLOT_WORDS: usize = 5;
 
-/// What a goroutine says to the scheduler when it stops running: the whole vocabulary between the two. It stands in `M::said` while the stacks
-/// are switched, not in the switch itself, where it would be copied with stores and loads of different widths (a stall of some ten cycles).
-#[derive(Clone, Copy)]
+/// What a goroutine says to the scheduler when it stops running: the whole vocabulary between the two.
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Switch {
     /// `yield_now`: to the tail of the local queue.
     Yield,
     /// The time slice is used up: to the tail of the global queue.
     Preempted,
-    /// Waits for something; `commit` runs on g0 after the goroutine's stack is saved.
-    Park(Park),
+    /// Waits for something, as the rest of [`Said`] tells; its commit runs on g0 after the goroutine's stack is saved.
+    Park,
     /// Its P was taken while it ran user code and no other was idle.
     LostP,
+}
+
+/// Where a [`Switch`] stands, in the M, while the stacks are switched. A cell for each part: a copy of the whole would be loaded with other widths
+/// than it was stored with, and such a load waits until every store before it has reached the cache, on a cold stack some hundred cycles.
+pub(crate) struct Said {
+    pub(crate) switch: Cell<Switch>,
+    commit: Cell<ParkCommit>,
+    arg: Cell<*mut ()>,
+}
+
+impl Said {
+    pub(crate) fn new() -> Self {
+        let never: ParkCommit = |_, _| false;
+        Said { switch: Cell::new(Switch::Yield), commit: Cell::new(never), arg: Cell::new(core::ptr::null_mut()) }
+    }
+
+    /// The running goroutine `gp` is about to park.
+    #[inline(always)]
+    pub(crate) fn say_park(&self, gp: GPtr, park: Park) {
+        gp.wait_reason.store(park.reason as u8, Ordering::Relaxed);
+        self.switch.set(Switch::Park);
+        self.commit.set(park.commit);
+        self.arg.set(park.arg);
+    }
+
+    /// The last step of the park of `gp`, on g0.
+    #[inline(always)]
+    pub(crate) fn commit_park(&self, gp: GPtr) -> bool {
+        (self.commit.get())(gp, self.arg.get())
+    }
 }
 
 /// How a park is completed on g0.
@@ -146,6 +175,8 @@ pub(crate) struct G {
     pub(crate) permit: Permit,
     /// What a readier leaves for the goroutine, e.g. which select case fired.
     pub(crate) selected: AtomicU32,
+    /// Where its frames ended when it last stopped; a hint what to fetch (`proc::execute`).
+    pub(crate) frames: AtomicPtr<()>,
 
     /// The one timer of a sleeping or timed wait.
     pub(crate) timer: Timer,

@@ -22,7 +22,8 @@ use crate::base::throw::{print_facts, throw};
 use crate::base::{lock::Lock, tls};
 use crate::gmp::affinity::{Counters, Storage};
 use crate::gmp::claim::Claim;
-use crate::gmp::{G, GList, GPtr, MList, MPtr, P, PPtr, Switch};
+use crate::gmp::g::Said;
+use crate::gmp::{G, GList, GPtr, MList, MPtr, P, PPtr};
 use crate::os::{self, asan};
 
 /// A thread as the scheduler sees it.
@@ -63,7 +64,7 @@ pub(crate) struct M {
     /// Hint that `inbox` is not empty, so that the scheduler loop looks without the lock.
     pub(crate) has_mail: AtomicBool,
     /// What the goroutine said that has just stopped here.
-    pub(crate) said: Cell<Switch>,
+    pub(crate) said: Said,
     /// Traceback mode: what the goroutine that is resumed next is to call instead of going on (`proc::traceback`).
     pub(crate) look: Cell<Option<fn()>>,
     /// Next idle M (scheduler lock).
@@ -151,7 +152,7 @@ impl M {
             nextp: Cell::new(None),
             inbox: Cell::new(GList::new()),
             has_mail: AtomicBool::new(false),
-            said: Cell::new(Switch::Yield),
+            said: Said::new(),
             look: Cell::new(None),
             link: Cell::new(None),
             note: Note::new(),

@@ -45,21 +45,23 @@ pub(super) enum Made {
     Nothing,
 }
 
-/// A descriptor, its place in the poller, and who may use it.
+/// A descriptor, its place in the poller, and who may use it. What every operation touches comes first, for the poller to fetch
+/// (`PollDesc::warm_up_user`).
+#[repr(C)]
 pub(super) struct Fd {
     pub(super) desc: &'static PollDesc,
-    fd: RawFd,
-    registered: AtomicBool,
-    registering: Lock<()>,
-    turns: [Turn; 2],
     /// Longest wait of one operation a side, ns; 0 is for ever.
     pub(super) timeouts: [AtomicI64; 2],
+    fd: RawFd,
+    registered: AtomicBool,
     /// FD6.
     drained: AtomicBool,
-    /// The same for tasks.
-    emptied: Emptied,
     /// The user wants errors instead of waits.
     pub(super) nonblocking: AtomicBool,
+    /// What `drained` is, for tasks.
+    emptied: Emptied,
+    turns: [Turn; 2],
+    registering: Lock<()>,
 }
 
 impl Fd {
@@ -235,6 +237,7 @@ impl Fd {
             if self.registered.load(Ordering::Relaxed) || self.desc.is_closed() {
                 return Ok(());
             }
+            self.desc.set_user(core::ptr::from_ref(self).cast());
             let opened = netpoll::open()?;
             let registered = netpoll::register(self.fd, self.desc);
             self.registered.store(registered.is_ok(), Ordering::Relaxed);

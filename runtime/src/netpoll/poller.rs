@@ -190,6 +190,11 @@ impl Poller {
             Err(error) => fail(&error),
         }
         for event in &self.events {
+            if let Some(desc) = table::at(event.token().0 as u32) {
+                desc.warm_up();
+            }
+        }
+        for event in &self.events {
             let token = event.token();
             if token == KICK || token == TIMER {
                 continue;
@@ -198,6 +203,7 @@ impl Poller {
             if desc.tag() != (token.0 >> 32) as u32 {
                 continue;
             }
+            desc.warm_up_user();
             if event.is_read_closed() || event.is_error() || event.is_priority() {
                 desc.set_irregular();
             }

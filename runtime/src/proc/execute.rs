@@ -16,7 +16,7 @@ use crate::base::throw::{print_facts, throw};
 use crate::coro::switch::Yielder;
 use crate::coro::{self, Stack, StackClass};
 use crate::gmp::claim::PREEMPT;
-use crate::gmp::g::{GCoro, Park, Switch, flag};
+use crate::gmp::g::{GCoro, Switch, flag};
 use crate::gmp::{GPtr, MPtr, P, PPtr, SCHED};
 use crate::os;
 use crate::proc::{OnG0, boot, chaos, findrunnable, keep, newproc, queue, wake, wire};
@@ -115,12 +115,12 @@ fn execute(g0: &OnG0, mp: MPtr, gp: GPtr, inherit: bool) {
             }
             leave_stack(mp, gp);
         }
-        let said = mp.said.get();
+        let switch = mp.said.switch.get();
         // A commit belongs to the goroutine, in the eyes of a race detector as well.
-        let parked = matches!(said, Switch::Park(park) if settle_park(gp, park));
+        let parked = switch == Switch::Park && settle_park(mp, gp);
         gp.fiber.leave(ashore);
-        match said {
-            Switch::Park(_) => {
+        match switch {
+            Switch::Park => {
                 if parked {
                     return after_park(mp, gp);
                 }
@@ -146,8 +146,10 @@ fn execute(g0: &OnG0, mp: MPtr, gp: GPtr, inherit: bool) {
     }
 }
 
-/// Lines of a parked stack that are fetched ahead, from its top: the frames of a goroutine that parks in its first functions.
-const STACK_LINES: usize = 5;
+/// Lines of a parked stack that are fetched ahead, from its end: the frames of the functions through which a goroutine parks.
+const STACK_LINES: usize = 4;
+/// The switch saves its registers so far below `G::frames` at most, bytes.
+const SAVED: usize = 32;
 
 /// Fetches what the next switches will touch: with a thousand goroutines in turn their stacks and Gs are not in the nearest cache.
 #[inline(always)]
@@ -157,10 +159,13 @@ fn warm_up(pp: PPtr) {
         os::prefetch(second.as_ptr().cast_const().cast::<u8>().wrapping_add(128));
     }
     if let Some(first) = pp.runq.hint_ahead(0) {
-        let top = GPtr::new(first).yielder().cast::<u8>();
+        let gp = GPtr::new(first);
+        let top = gp.yielder().cast::<u8>();
         if !top.is_null() {
+            os::prefetch(top);
+            let frames = gp.frames.load(Ordering::Relaxed).cast::<u8>().wrapping_sub(SAVED);
             for line in 0..STACK_LINES {
-                os::prefetch(top.wrapping_sub(line * 64));
+                os::prefetch(frames.wrapping_add(line * 64));
             }
         }
     }
@@ -168,10 +173,9 @@ fn warm_up(pp: PPtr) {
 
 /// Completes a park; false when its commit took it back, and the goroutine is runnable and still ours.
 #[inline(always)]
-fn settle_park(gp: GPtr, park: Park) -> bool {
-    gp.wait_reason.store(park.reason as u8, Ordering::Relaxed);
+fn settle_park(mp: MPtr, gp: GPtr) -> bool {
     gp.status.running_to_waiting();
-    if (park.commit)(gp, park.arg) {
+    if mp.said.commit_park(gp) {
         return true;
     }
     if !gp.status.waiting_to_runnable() {

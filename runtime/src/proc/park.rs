@@ -108,7 +108,7 @@ fn attend(mp: MPtr, may_yield: bool) {
     if may_yield && bits & PREEMPT != 0 && !mp.foreign {
         let mp = Entered::adopt_m();
         mp.claim.clear(PREEMPT);
-        suspend(Switch::Preempted);
+        stop(mp, Switch::Preempted);
     }
 }
 
@@ -130,19 +130,25 @@ fn regain(mp: MPtr) {
     let gp = Entered(PhantomData);
     let gp = core::mem::ManuallyDrop::new(gp).g();
     wire::dedicate(mp, gp);
-    suspend(Switch::LostP);
+    stop(mp, Switch::LostP);
     wire::undedicate(mp, gp);
 }
 
-/// Suspends the running goroutine until the scheduler resumes it.
-#[inline]
-fn suspend(switch: Switch) {
+/// Suspends the running goroutine, which is not about to park, until the scheduler resumes it.
+fn stop(mp: MPtr, switch: Switch) {
+    mp.said.switch.set(switch);
+    suspend();
+}
+
+/// Suspends the running goroutine, which has said why, until the scheduler resumes it.
+#[inline(always)]
+fn suspend() {
     let inside = core::mem::ManuallyDrop::new(Entered::adopt());
     let (mp, gp) = (inside.m(), inside.g());
     // The affinity guard looks at the frames by it.
     debug_assert!(gp.home.load(Ordering::Relaxed) == mp.as_ptr(), "a goroutine suspends away from home");
     let depth = mp.claim.depth();
-    mp.said.set(switch);
+    gp.frames.store((&raw const depth).cast_mut().cast(), Ordering::Relaxed);
     gp.fiber.parking();
     let unwinding = std::thread::panicking();
     if unwinding {
@@ -166,12 +172,15 @@ fn suspend(switch: Switch) {
 }
 
 /// Parks the caller until somebody readies it. `commit` is the last step, after which it can be readied; see [`ParkCommit`].
-#[inline]
+///
+/// Not inlined: it would keep the operations that may park, and mostly do not, from being inlined.
+#[inline(never)]
 pub(crate) fn gopark(inside: &Entered, reason: WaitReason, commit: ParkCommit, arg: *mut ()) {
     if inside.g().has(flag::THREAD) {
         return foreign::park(inside, reason, commit, arg);
     }
-    suspend(Switch::Park(Park { commit, arg, reason }));
+    inside.m().said.say_park(inside.g(), Park { commit, arg, reason });
+    suspend();
 }
 
 /// Parks the running goroutine without its stack. Its first function returns at once, and `entry` is called on another stack when somebody has readied
@@ -184,7 +193,7 @@ pub(crate) unsafe fn park_without_stack(inside: Entered, entry: unsafe fn(GPtr),
     let (mp, gp) = (inside.m(), inside.g());
     gp.entry.set(Some(entry));
     gp.set(flag::STACKLESS);
-    mp.said.set(Switch::Park(park));
+    mp.said.say_park(gp, park);
     core::mem::forget(inside);
 }
 
@@ -193,7 +202,7 @@ pub(crate) fn goyield(inside: &Entered) {
     if inside.g().has(flag::THREAD) {
         return std::thread::yield_now();
     }
-    suspend(Switch::Yield);
+    stop(inside.m(), Switch::Yield);
 }
 
 /// As if the time slice had been used up: to the tail of the global queue.
@@ -201,7 +210,7 @@ pub(crate) fn gosched_global(inside: &Entered) {
     if inside.g().has(flag::THREAD) {
         return std::thread::yield_now();
     }
-    suspend(Switch::Preempted);
+    stop(inside.m(), Switch::Preempted);
 }
 
 /// Makes a parked goroutine runnable. The caller is inside (a goroutine, g0 or sysmon) and is the only one who may ready it.
