@@ -72,6 +72,11 @@ fn blocked_threads_starve_nobody() {
 }
 
 #[test]
+fn blocked_threads_starve_nobody_in_a_program_that_was_brisk() {
+    on_1_2_4("block_when_brisk", "twenty ticks\n");
+}
+
+#[test]
 fn blocked_reads_starve_nobody_and_return() {
     on_1_2_4("block_pipe", "4950 1048576\n");
 }

@@ -22,8 +22,13 @@ use crate::proc::deadlock::Policy;
 use crate::proc::{boot, chaos, deadlock, goready, keep, mstart, netwait, newproc, resize, timer, wake};
 use crate::sigqueue::QUEUE;
 
+/// Naps while a P runs, ns: at first, at last, and at last while all Ps are brisk.
 const SHORTEST: i64 = 20_000;
 const LONGEST: i64 = 1_000_000;
+const LONGEST_BRISK: i64 = 4_000_000;
+/// A brisk P changes goroutines at least this often, ns: it then comes by the places where timers and sockets are looked at, every 61st time, once a
+/// millisecond at least.
+const BRISK: i64 = 1_000_000 / 61;
 /// Rounds without an event before the naps get longer, and before a deep sleep when all Ps are idle.
 const QUIET_ROUNDS: u32 = 50;
 /// Go's time slice, ns.
@@ -104,7 +109,7 @@ pub(crate) fn request_dump(reason: DumpReason) {
 }
 
 /// A handler has noted a signal. Async-signal-safe. If the wake-up meets sysmon between two naps it may be lost; then the look comes
-/// after the next one, within a millisecond, because a deep sleep begins with a look of its own.
+/// after the next one, within some milliseconds, because a deep sleep begins with a look of its own.
 pub(crate) fn signal_noted() {
     SCHED.sysmon_note.wake();
 }
@@ -123,6 +128,10 @@ pub(crate) fn wanted_procs() -> u32 {
 struct Rounds {
     quiet: u32,
     nap: i64,
+    /// The longest nap as of now.
+    longest: i64,
+    /// When the last round began.
+    begun: i64,
     /// When a round last did something.
     last_needed: i64,
     last_update: i64,
@@ -134,11 +143,19 @@ fn sysmon() -> ! {
     let now = os::nanotime();
     LAST_SWEEP.store(now, Ordering::Relaxed);
     // The first trace line comes at once, as in Go.
-    let mut rounds = Rounds { quiet: 0, nap: SHORTEST, last_needed: now, last_update: now, next_trace: now };
+    let mut rounds = Rounds {
+        quiet: 0,
+        nap: SHORTEST,
+        longest: LONGEST,
+        begun: now,
+        last_needed: now,
+        last_update: now,
+        next_trace: now,
+    };
     loop {
         rounds.nap = match rounds.quiet {
             0 => SHORTEST,
-            quiet if quiet > QUIET_ROUNDS => (rounds.nap * 2).min(LONGEST),
+            quiet if quiet > QUIET_ROUNDS => (rounds.nap * 2).min(rounds.longest),
             _ => rounds.nap,
         };
         SCHED.sysmon_note.sleep_for(rounds.nap);
@@ -172,6 +189,8 @@ fn round(rounds: &mut Rounds) -> bool {
     }
     carry_out_resize();
     netwait::look_from_sysmon(now);
+    rounds.longest = if all_are_brisk(rounds, now) { LONGEST_BRISK } else { LONGEST };
+    rounds.begun = now;
     let let_go = keep::let_go_overdue(now);
     let rescued = rescue();
     let retaken = retake(now);
@@ -247,6 +266,36 @@ fn rescue() -> bool {
         wake::wakep();
     }
     false
+}
+
+/// Whether there is so little to see that a look every few milliseconds will do: every P changes goroutines all the time, and none was taken for a
+/// second. A goroutine that sleeps in the kernel now ends that second: calls that are shorter than the long naps would otherwise never be noticed.
+fn all_are_brisk(rounds: &mut Rounds, now: i64) -> bool {
+    let unlikely = now - rounds.last_needed < WARY
+        || SCHED.npidle.load(Ordering::Relaxed) != 0
+        || SCHED.kept.load(Ordering::Relaxed) != 0
+        || chaos::is_on();
+    if unlikely || !SCHED.ps().all(|pp| is_brisk(pp, now - rounds.begun)) {
+        return false;
+    }
+    let blocked = |mp: MPtr| mp.claim.is_outside() && stands_still(mp);
+    if SCHED.ps().filter_map(|pp| pp.m()).any(blocked) {
+        rounds.last_needed = now;
+        return false;
+    }
+    true
+}
+
+/// Whether a P has changed goroutines often enough since the last round.
+fn is_brisk(pp: PPtr, since: i64) -> bool {
+    let changes = pp.schedtick.load(Ordering::Relaxed).wrapping_sub(pp.look.tick.get());
+    pp.status() == PStatus::Running && i64::from(changes) * BRISK >= since
+}
+
+/// Whether the thread sleeps in the kernel: its CPU clock stands still, and the kernel says that it does not run.
+fn stands_still(mp: MPtr) -> bool {
+    let clock = || os::thread_cpu_time(mp.cpu_clock.load(Ordering::Relaxed));
+    clock().is_some_and(|before| clock() == Some(before)) && sleeps(mp)
 }
 
 /// Preempts and claims; true when any P was retaken or asked to be.

@@ -35,6 +35,7 @@ pub(crate) const PROGRAMS: Table = &[
     ("hog_resize", Body(hog_resize)),
     ("yield_hog", Body(yield_hog)),
     ("block_sleep", Body(block_sleep)),
+    ("block_when_brisk", Body(block_when_brisk)),
     ("block_pipe", Body(block_pipe)),
     ("block_mutex", Body(block_mutex)),
     ("block_hundred", Body(block_hundred)),
@@ -166,6 +167,19 @@ fn block_sleep() {
     }
     hog_rounds(20);
     println!("twenty ticks");
+}
+
+/// For longer than sysmon stays wary all processors change goroutines all the time, so that it looks seldom.
+fn block_when_brisk() {
+    for _ in 0..4 * gomaxprocs() {
+        go(|| {
+            loop {
+                yield_now();
+            }
+        });
+    }
+    sleep(Duration::from_millis(1500));
+    block_sleep();
 }
 
 /// Reads that nobody answers before the others have worked.

@@ -63,6 +63,8 @@ pub(crate) const CFG: &[(&str, &str)] = &[
     ("runtime/src/sync/readers.rs", "debug builds report a goroutine that waits for itself"),
     ("runtime/src/netpoll/mod.rs", "which poller"),
     ("runtime/src/proc/park.rs", "debug builds wipe what would be reported by mistake"),
+    ("runtime/src/channel/sender.rs", "inlining would have debug builds report by mistake"),
+    ("runtime/src/channel/receiver.rs", "inlining would have debug builds report by mistake"),
     ("runtime/src/lib.rs", "what exists on Unix only"),
     ("runtime/src/future/mod.rs", "what optional crates ask for"),
     ("runtime/src/net/mod.rs", "traits of optional crates"),

@@ -68,8 +68,10 @@ impl<T> Receiver<T> {
     /// drop(tx);
     /// assert_eq!((rx.recv(), rx.recv()), (Ok(1), Err(RecvError)));
     /// ```
-    // Always: while there is room or a value it is some forty instructions, and compilers are in two minds about that.
-    #[inline(always)]
+    // Always: while there is room or a value it is some forty instructions, and compilers are in two minds about that. In a debug build the caller's
+    // frame would have slots that nothing is written to, in which the affinity guard finds what is left of earlier calls.
+    #[cfg_attr(debug_assertions, inline)]
+    #[cfg_attr(not(debug_assertions), inline(always))]
     #[track_caller]
     pub fn recv(&self) -> Result<T, RecvError> {
         self.half.recv(Patience::Endless, Location::caller()).map_err(|_| RecvError)

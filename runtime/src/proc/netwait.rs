@@ -3,7 +3,7 @@
 //! *Why here.* Floor 5: joins the poller, which only returns lists, with the scheduler.
 //!
 //! Who looks, as in Go: an M without work before it steals; the last idle M, which sleeps in the poller until the next timer; sysmon when nobody
-//! did for ten milliseconds. Beyond Go, every 61st pass of a busy P that sees by the coarse clock that nobody did for two.
+//! did for ten milliseconds. Beyond Go, every 61st pass of a busy P that sees that nobody did for two.
 //!
 //! *Invariants.* NP1, PD3. NW1. A wait that begins is seen by somebody who looks: a goroutine's by its own M, which goes on to look for work; a
 //! plain thread's by the M that it wakes. NW2. A proxy counts as one waiter while tasks have announced themselves and were not called.
@@ -24,6 +24,7 @@ use crate::netpoll::edges::{Announced, Edges, Seen};
 use crate::netpoll::polldesc::{self, Ended, PollDesc, Side};
 use crate::netpoll::word::Prepared;
 use crate::netpoll::{self, Readied};
+use crate::os;
 use crate::proc::{Entered, OnG0, deadlock, foreign, gopark, goready, queue, timer, wake};
 
 /// A busy P looks at the poller when nobody did for so long, ns.
@@ -201,10 +202,15 @@ pub(crate) fn look(_: &OnG0, _: PPtr) -> bool {
     netpoll::has_waiters() && netpoll::poll().is_some_and(inject)
 }
 
-/// The look of a busy P, now and then, by the coarse clock.
+/// The look of a busy P, now and then.
 #[inline(always)]
 pub(crate) fn look_when_busy(_: &OnG0) {
-    if netpoll::has_waiters() && timer::coarse() - netpoll::last_poll() > BUSY_PERIOD {
+    if !netpoll::has_waiters() {
+        return;
+    }
+    let now = os::nanotime();
+    timer::set_coarse(now);
+    if now - netpoll::last_poll() > BUSY_PERIOD {
         netpoll::poll().map(inject);
     }
 }

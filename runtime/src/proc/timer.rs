@@ -2,7 +2,7 @@
 //!
 //! *Why here.* Floor 5: decides when a heap is looked at and who must be told of an earlier timer.
 //!
-//! Looking at the clock costs as much as a goroutine switch. A P with work looks only when sysmon's coarse clock, which is at most a
+//! Looking at the clock costs as much as a goroutine switch. A P with work looks only when the coarse clock, which is at most about a
 //! millisecond old while anything runs, says that its earliest timer is due, and at every 61st pass; a P without work looks exactly.
 //!
 //! *Invariants.* T1-T3. *Locks.* The heaps' own.
@@ -18,15 +18,21 @@ use crate::gmp::{G, GPtr, PPtr, SCHED, gslab, m};
 use crate::os::{self, race};
 use crate::proc::{Entered, OnG0, goready, newproc, wake};
 
-/// Sysmon's clock, ns.
+/// The coarse clock, ns.
 static COARSE: AtomicI64 = AtomicI64::new(0);
 
-/// Sysmon has read the clock.
+/// How old the coarse clock is when Ps set it, which share its cache line; ns.
+const STALE: i64 = 500_000;
+
+/// Sysmon has read the clock, or a P that has reason to.
 pub(crate) fn set_coarse(now: i64) {
-    COARSE.store(now, Ordering::Relaxed);
+    if now - coarse() > STALE {
+        COARSE.store(now, Ordering::Relaxed);
+    }
 }
 
-/// Sysmon's clock: at most about a millisecond old while anything runs.
+/// The coarse clock: at most about a millisecond old while anything runs. Sysmon sets it every millisecond, or every four if all Ps come by here
+/// more often (`sysmon::is_brisk`).
 pub(crate) fn coarse() -> i64 {
     COARSE.load(Ordering::Relaxed)
 }
@@ -53,6 +59,7 @@ pub(crate) fn run_due_now(_: &OnG0, pp: PPtr) -> bool {
         return false;
     }
     let now = os::nanotime();
+    set_coarse(now);
     if when > now {
         return false;
     }
