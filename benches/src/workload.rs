@@ -91,6 +91,7 @@ impl Workload {
         match peer {
             "plain" => self.name == "startup",
             "epoll" => self.name.starts_with(load::ECHO),
+            "hyper" => self.name.starts_with(load::HTTP),
             "unguarded" => bounds.any(|bound| matches!(bound, Bound::Peer(other, _) if *other == peer)),
             _ => true,
         }
@@ -259,6 +260,16 @@ table! {
         200, 200, 5, Last, [value("us", &[Above("plain", 350.0)], &[Above("plain", 350.0)])];
 }
 
-/// The peers that `--only` accepts, in the order of the report; `epoll` is a loop without a runtime, for loads on servers, `plain` an empty Rust
-/// program, `unguarded` goruntime without its affinity guard, for the workloads that have a target against it.
-pub const PEERS: &[&str] = &["goruntime", "go", "tokio", "may", "smol", "threads", "epoll", "plain", "unguarded"];
+/// The peers that `--only` accepts, in the order of the report.
+pub const PEERS: &[&str] =
+    &["goruntime", "go", "tokio", "may", "smol", "threads", "epoll", "plain", "unguarded", "hyper"];
+
+/// Those with goruntime in them: `unguarded` is it without its affinity guard, for the workloads that have a target against that, `hyper` with hyper
+/// as HTTP server.
+pub const OWN: &[&str] = &["goruntime", "unguarded", "hyper"];
+
+/// What the child of `hyper` is given before the name of a workload.
+pub const HYPER: &str = "hyper_";
+
+/// Those with no runtime in them: `epoll` is a bare loop, for loads on servers, `plain` an empty Rust program.
+pub const BARE: &[&str] = &["epoll", "plain"];

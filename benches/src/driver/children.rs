@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use crate::load;
 use crate::outcome::Outcome;
+use crate::workload::{HYPER, OWN};
 
 /// A child that takes longer than this has hung.
 const DEADLINE: Duration = Duration::from_secs(180);
@@ -46,7 +47,7 @@ impl Children {
         if peer == "go" && self.go.is_none() {
             return unsupported("no go was found");
         }
-        if ["goruntime", "unguarded"].contains(&peer) && !cfg!(feature = "runtime") {
+        if OWN.contains(&peer) && !cfg!(feature = "runtime") {
             return unsupported("built without the feature `runtime`");
         }
         let answer = if workload == "startup" {
@@ -66,7 +67,7 @@ impl Children {
 
     fn command(&self, peer: &str, workload: &str, workers: u32, ops: u64) -> Command {
         let mut command = match peer {
-            "goruntime" => Command::new(self.bins.join("bench_goruntime")),
+            "goruntime" | "hyper" => Command::new(self.bins.join("bench_goruntime")),
             "unguarded" => {
                 let mut command = Command::new(self.bins.join("bench_goruntime"));
                 command.env("GODEBUG", "tlsguard=0");
@@ -79,7 +80,8 @@ impl Children {
                 command
             }
         };
-        command.arg(workload).arg(workers.to_string()).arg(ops.to_string());
+        let prefix = if peer == "hyper" { HYPER } else { "" };
+        command.arg(format!("{prefix}{workload}")).arg(workers.to_string()).arg(ops.to_string());
         command.env("GOMAXPROCS", workers.to_string());
         command
     }

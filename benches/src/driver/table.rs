@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use super::children::Answer;
 use crate::outcome::Outcome;
-use crate::workload::{Bound, Metric, PEERS, Source, Workload};
+use crate::workload::{BARE, Bound, Metric, OWN, PEERS, Source, Workload};
 
 /// The answers of all peers for one workload and worker count.
 #[derive(Debug, Default)]
@@ -73,9 +73,9 @@ impl Row {
         self.peers.iter().find(|(name, _)| *name == peer).map(|(_, [_, median, _])| *median)
     }
 
-    /// The best of the others, and its median; an empty program and a bare loop are no competitors.
+    /// The best of the others, and its median.
     pub fn best_peer(&self) -> Option<(&'static str, f64)> {
-        let others = self.peers.iter().filter(|(name, _)| !["goruntime", "plain", "epoll", "unguarded"].contains(name));
+        let others = self.peers.iter().filter(|(name, _)| !OWN.contains(name) && !BARE.contains(name));
         let medians = others.map(|(name, [_, median, _])| (*name, *median));
         if self.metric.more_is_better {
             medians.max_by(|a, b| a.1.total_cmp(&b.1))

@@ -19,9 +19,11 @@ use ::hyper::service::service_fn;
 
 use super::UNKNOWN;
 use super::answer::answer;
+use super::goruntime_http;
 use crate::load;
 use crate::outcome::{Outcome, Unsupported};
 use crate::shape::{ARRIVED, BATCH, BLOCK, ECHO_BUFFER, Parked, SLEEPS, Ticker, YIELDERS, hog, random_millis};
+use crate::workload::HYPER;
 
 /// Runs one workload; the caller is a goroutine.
 pub fn run(workload: &str, workers: u32, ops: u64) -> Result<Outcome, Unsupported> {
@@ -41,7 +43,8 @@ pub fn run(workload: &str, workers: u32, ops: u64) -> Result<Outcome, Unsupporte
         "blocking" => blocking(ops, || block(BLOCK)),
         "blocking_announced" => blocking(ops, || runtime::blocking(|| block(BLOCK))),
         server if server.starts_with(load::ECHO) => tcp_echo(),
-        server if server.starts_with(load::HTTP) => http(),
+        server if server.starts_with(load::HTTP) => goruntime_http::serve(),
+        server if server.strip_prefix(HYPER).is_some_and(|load| load.starts_with(load::HTTP)) => hyper(),
         other => return with_channels(other, ops),
     })
 }
@@ -81,8 +84,8 @@ fn tcp_echo() -> Outcome {
     }
 }
 
-/// The same with hyper.
-fn http() -> Outcome {
+/// Answers HTTP with hyper until the process is killed.
+fn hyper() -> ! {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
     load::announce(listener.local_addr().expect("a bound address"));
     loop {

@@ -9,6 +9,8 @@ pub mod epoll;
 pub mod goruntime;
 #[cfg(feature = "channels")]
 mod goruntime_channels;
+#[cfg(feature = "runtime")]
+mod goruntime_http;
 pub mod may;
 mod rendezvous;
 pub mod smol;
