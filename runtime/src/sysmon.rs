@@ -26,9 +26,8 @@ use crate::sigqueue::QUEUE;
 const SHORTEST: i64 = 20_000;
 const LONGEST: i64 = 1_000_000;
 const LONGEST_BRISK: i64 = 4_000_000;
-/// A brisk P changes goroutines at least this often, ns: it then comes by the places where timers and sockets are looked at, every 61st time, once a
-/// millisecond at least.
-const BRISK: i64 = 1_000_000 / 61;
+/// A brisk P comes by where timers and sockets are looked at exactly at least this often on the average, ns.
+const BRISK: i64 = 1_000_000;
 /// Rounds without an event before the naps get longer, and before a deep sleep when all Ps are idle.
 const QUIET_ROUNDS: u32 = 50;
 /// Go's time slice, ns.
@@ -163,7 +162,7 @@ fn sysmon() -> ! {
         deep_sleep(&mut rounds);
         if round(&mut rounds) {
             rounds.quiet = 0;
-            rounds.last_needed = timer::coarse();
+            rounds.last_needed = rounds.begun;
         } else {
             rounds.quiet += 1;
         }
@@ -189,7 +188,13 @@ fn round(rounds: &mut Rounds) -> bool {
     }
     carry_out_resize();
     netwait::look_from_sysmon(now);
-    rounds.longest = if all_are_brisk(rounds, now) { LONGEST_BRISK } else { LONGEST };
+    rounds.longest = LONGEST;
+    if all_are_brisk(rounds, now) {
+        match somebody_is_blocked() {
+            true => rounds.last_needed = now,
+            false => rounds.longest = LONGEST_BRISK,
+        }
+    }
     rounds.begun = now;
     let let_go = keep::let_go_overdue(now);
     let rescued = rescue();
@@ -208,9 +213,11 @@ fn round(rounds: &mut Rounds) -> bool {
     let_go || rescued || retaken
 }
 
-/// While every P is idle there is nothing to watch: sleeps until an M takes a P, or for what is due by the clock.
+/// While every P is idle there is nothing to watch: sleeps until an M takes a P, or for what is due by the clock. Not if they idle and work by turns
+/// many times in a nap: waking sysmon costs those who find work.
 fn deep_sleep(rounds: &mut Rounds) {
-    if rounds.quiet <= QUIET_ROUNDS || !wake::all_are_idle() || RESIZE.lock().is_some() {
+    let brisk = rounds.longest == LONGEST_BRISK;
+    if rounds.quiet <= QUIET_ROUNDS || brisk || !wake::all_are_idle() || RESIZE.lock().is_some() {
         return;
     }
     // `kept`: whoever gives up the last P has counted before whom it has left in an inbox.
@@ -268,31 +275,37 @@ fn rescue() -> bool {
     false
 }
 
-/// Whether there is so little to see that a look every few milliseconds will do: every P changes goroutines all the time, and none was taken for a
-/// second. A goroutine that sleeps in the kernel now ends that second: calls that are shorter than the long naps would otherwise never be noticed.
-fn all_are_brisk(rounds: &mut Rounds, now: i64) -> bool {
-    let unlikely = now - rounds.last_needed < WARY
-        || SCHED.npidle.load(Ordering::Relaxed) != 0
-        || SCHED.kept.load(Ordering::Relaxed) != 0
-        || chaos::is_on();
-    if unlikely || !SCHED.ps().all(|pp| is_brisk(pp, now - rounds.begun)) {
-        return false;
+/// Whether there is so little to see that a look every few milliseconds will do: every P comes by the scheduler all the time, and none was taken for
+/// a second.
+fn all_are_brisk(rounds: &Rounds, now: i64) -> bool {
+    let may_need_rescue = SCHED.npidle.load(Ordering::Relaxed) != 0 && SCHED.procs.load(Ordering::Relaxed) > 1;
+    let mut brisk = now - rounds.last_needed >= WARY
+        && !may_need_rescue
+        && SCHED.kept.load(Ordering::Relaxed) == 0
+        && !DEBUG.schedtrace.is_on()
+        && !chaos::is_on();
+    for pp in SCHED.ps() {
+        brisk &= is_brisk(pp, now, rounds.begun);
     }
-    let blocked = |mp: MPtr| mp.claim.is_outside() && stands_still(mp);
-    if SCHED.ps().filter_map(|pp| pp.m()).any(blocked) {
-        rounds.last_needed = now;
-        return false;
-    }
-    true
+    brisk
 }
 
-/// Whether a P has changed goroutines often enough since the last round.
-fn is_brisk(pp: PPtr, since: i64) -> bool {
-    let changes = pp.schedtick.load(Ordering::Relaxed).wrapping_sub(pp.look.tick.get());
-    pp.status() == PStatus::Running && i64::from(changes) * BRISK >= since
+/// Whether a P has come by often enough since the last round, and none of its timers is due before the end of a long nap.
+fn is_brisk(pp: PPtr, now: i64, last_round: i64) -> bool {
+    let came_by = pp.came_by.load(Ordering::Relaxed);
+    let times = came_by.wrapping_sub(pp.look.came_by.replace(came_by));
+    let due = pp.timers.min_when();
+    matches!(pp.status(), PStatus::Running | PStatus::Idle)
+        && i64::from(times) * BRISK >= now - last_round
+        && (due == 0 || due - now > LONGEST_BRISK)
 }
 
-/// Whether the thread sleeps in the kernel: its CPU clock stands still, and the kernel says that it does not run.
+/// Whether a goroutine sleeps in the kernel now, with its P. Calls that are shorter than the long naps would otherwise never be noticed.
+fn somebody_is_blocked() -> bool {
+    SCHED.ps().filter_map(|pp| pp.m()).any(|mp| mp.claim.is_outside() && stands_still(mp))
+}
+
+/// As [`is_blocked`], at once: the clock is read twice.
 fn stands_still(mp: MPtr) -> bool {
     let clock = || os::thread_cpu_time(mp.cpu_clock.load(Ordering::Relaxed));
     clock().is_some_and(|before| clock() == Some(before)) && sleeps(mp)

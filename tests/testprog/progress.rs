@@ -169,17 +169,29 @@ fn block_sleep() {
     println!("twenty ticks");
 }
 
-/// For longer than sysmon stays wary all processors change goroutines all the time, so that it looks seldom.
+/// For longer than sysmon stays wary the only processor changes goroutines all the time, so that sysmon looks seldom. Calls that block for less than the
+/// few looks that it takes to be sure of one then make it look more often.
 fn block_when_brisk() {
-    for _ in 0..4 * gomaxprocs() {
+    static YIELDS: AtomicUsize = AtomicUsize::new(0);
+    for _ in 0..2 {
         go(|| {
             loop {
                 yield_now();
+                YIELDS.fetch_add(1, Ordering::Relaxed);
             }
         });
     }
     sleep(Duration::from_millis(1500));
-    block_sleep();
+    let mut noticed = 0;
+    while noticed < 10 {
+        for _ in 0..10_000 {
+            yield_now();
+        }
+        let before = YIELDS.load(Ordering::Relaxed);
+        std::thread::sleep(Duration::from_millis(4));
+        noticed += u32::from(YIELDS.load(Ordering::Relaxed) != before);
+    }
+    println!("ten were noticed");
 }
 
 /// Reads that nobody answers before the others have worked.

@@ -68,8 +68,7 @@ impl<T> Receiver<T> {
     /// drop(tx);
     /// assert_eq!((rx.recv(), rx.recv()), (Ok(1), Err(RecvError)));
     /// ```
-    // Always: while there is room or a value it is some forty instructions, and compilers are in two minds about that. In a debug build the caller's
-    // frame would have slots that nothing is written to, in which the affinity guard finds what is left of earlier calls.
+    // As for `Sender::send`.
     #[cfg_attr(debug_assertions, inline)]
     #[cfg_attr(not(debug_assertions), inline(always))]
     #[track_caller]

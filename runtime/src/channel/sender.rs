@@ -66,7 +66,7 @@ impl<T> Sender<T> {
     /// drop(rx);
     /// assert_eq!(tx.send(2).unwrap_err().into_inner(), 2);
     /// ```
-    // Always: while there is room or a value it is some forty instructions, and compilers are in two minds about that. In a debug build the caller's
+    // Always: while there is room it is short, and compilers are in two minds about that. In a debug build the caller's
     // frame would have slots that nothing is written to, in which the affinity guard finds what is left of earlier calls.
     #[cfg_attr(debug_assertions, inline)]
     #[cfg_attr(not(debug_assertions), inline(always))]

@@ -61,6 +61,8 @@ pub(crate) struct P {
     pub(crate) timers: TimerHeap,
     /// Runnable goroutines.
     pub(crate) runq: RunQueue<G>,
+    /// How often it came by where timers and sockets are looked at exactly: at every 61st pass, and when it went idle. Sysmon looks at it.
+    pub(crate) came_by: AtomicU32,
     /// What sysmon saw at its last look; sysmon's alone.
     pub(crate) look: Look,
 }
@@ -72,6 +74,8 @@ pub(crate) struct Look {
     pub(crate) tick: Cell<u32>,
     /// Since when it has been that one, ns.
     pub(crate) since: Cell<i64>,
+    /// The number of times seen that it came by.
+    pub(crate) came_by: Cell<u32>,
     /// The id and resume count of the goroutine seen.
     pub(crate) g: Cell<(u64, u32)>,
     /// Since when it has been that one without a break, ns.
@@ -97,7 +101,9 @@ impl P {
             ended: AtomicU64::new(0),
             timers: TimerHeap::new(),
             runq: RunQueue::new(),
+            came_by: AtomicU32::new(0),
             look: Look {
+                came_by: Cell::new(0),
                 tick: Cell::new(0),
                 since: Cell::new(0),
                 g: Cell::new((0, 0)),
@@ -147,5 +153,11 @@ impl P {
     #[inline(always)]
     pub(crate) fn bump_tick(&self) {
         self.schedtick.store(self.schedtick.load(Ordering::Relaxed).wrapping_add(1), Ordering::Relaxed);
+    }
+
+    /// Its owner has come by, or puts it on the idle list.
+    #[inline(always)]
+    pub(crate) fn come_by(&self) {
+        self.came_by.store(self.came_by.load(Ordering::Relaxed).wrapping_add(1), Ordering::Relaxed);
     }
 }

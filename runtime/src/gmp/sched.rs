@@ -141,6 +141,7 @@ impl Shared {
     pub(crate) fn pidle_put(&mut self, pp: PPtr) {
         pp.link.set(self.pidle);
         self.pidle = Some(pp);
+        pp.come_by();
         // SeqCst: the store-load pair of parking and waking (see `proc`): this store, then the looks at the queues.
         SCHED.npidle.fetch_add(1, Ordering::SeqCst);
     }

@@ -190,6 +190,7 @@ impl Poller {
             Err(error) => fail(&error),
         }
         for event in &self.events {
+            // None for the poller's own tokens.
             if let Some(desc) = table::at(event.token().0 as u32) {
                 desc.warm_up();
             }

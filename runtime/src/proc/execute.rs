@@ -148,7 +148,7 @@ fn execute(g0: &OnG0, mp: MPtr, gp: GPtr, inherit: bool) {
 
 /// Lines of a parked stack that are fetched ahead, from its end: the frames of the functions through which a goroutine parks.
 const STACK_LINES: usize = 4;
-/// The switch saves its registers so far below `G::frames` at most, bytes.
+/// Where the compiler has inlined it, the switch saves its registers so far below `G::frames` at most, bytes.
 const SAVED: usize = 32;
 
 /// Fetches what the next switches will touch: with a thousand goroutines in turn their stacks and Gs are not in the nearest cache.

@@ -31,6 +31,7 @@ pub(crate) fn findrunnable(g0: &OnG0, mp: MPtr) -> Option<Found> {
     let fair = tick.is_multiple_of(GLOBAL_PERIOD);
     timer::run_due(g0, pp, fair);
     if fair {
+        pp.come_by();
         netwait::look_when_busy(g0);
         if let Some(gp) = every_61st_global() {
             return Some((gp, false));

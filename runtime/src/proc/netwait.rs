@@ -209,7 +209,7 @@ pub(crate) fn look_when_busy(_: &OnG0) {
         return;
     }
     let now = os::nanotime();
-    timer::set_coarse(now);
+    timer::freshen_coarse(now);
     if now - netpoll::last_poll() > BUSY_PERIOD {
         netpoll::poll().map(inject);
     }

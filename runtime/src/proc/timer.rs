@@ -2,8 +2,7 @@
 //!
 //! *Why here.* Floor 5: decides when a heap is looked at and who must be told of an earlier timer.
 //!
-//! Looking at the clock costs as much as a goroutine switch. A P with work looks only when the coarse clock, which is at most about a
-//! millisecond old while anything runs, says that its earliest timer is due, and at every 61st pass; a P without work looks exactly.
+//! Looking at the clock costs as much as a goroutine switch. A P with work looks only when the coarse clock says that its earliest timer is due, and at every 61st pass; a P without work looks exactly.
 //!
 //! *Invariants.* T1-T3. *Locks.* The heaps' own.
 //!
@@ -24,17 +23,17 @@ static COARSE: AtomicI64 = AtomicI64::new(0);
 /// How old the coarse clock is when Ps set it, which share its cache line; ns.
 const STALE: i64 = 500_000;
 
-/// Sysmon has read the clock, or a P that has reason to.
+/// Sysmon has read the clock. While anything runs it does so every millisecond, or every four if all Ps come by here more often than that on the average,
+/// and no timer is due so soon (`sysmon::is_brisk`).
 pub(crate) fn set_coarse(now: i64) {
-    if now - coarse() > STALE {
-        COARSE.store(now, Ordering::Relaxed);
-    }
+    COARSE.store(now, Ordering::Relaxed);
 }
 
-/// The coarse clock: at most about a millisecond old while anything runs. Sysmon sets it every millisecond, or every four if all Ps come by here
-/// more often (`sysmon::is_brisk`).
-pub(crate) fn coarse() -> i64 {
-    COARSE.load(Ordering::Relaxed)
+/// A P has read the clock.
+pub(crate) fn freshen_coarse(now: i64) {
+    if now - COARSE.load(Ordering::Relaxed) > STALE {
+        set_coarse(now);
+    }
 }
 
 /// Whether the P has a timer that is due.
@@ -59,7 +58,7 @@ pub(crate) fn run_due_now(_: &OnG0, pp: PPtr) -> bool {
         return false;
     }
     let now = os::nanotime();
-    set_coarse(now);
+    freshen_coarse(now);
     if when > now {
         return false;
     }
