@@ -190,9 +190,10 @@ fn round(rounds: &mut Rounds) -> bool {
     netwait::look_from_sysmon(now);
     rounds.longest = LONGEST;
     if all_are_brisk(rounds, now) {
-        match somebody_is_blocked() {
-            true => rounds.last_needed = now,
-            false => rounds.longest = LONGEST_BRISK,
+        if somebody_is_blocked() {
+            rounds.last_needed = now;
+        } else {
+            rounds.longest = LONGEST_BRISK;
         }
     }
     rounds.begun = now;

@@ -44,7 +44,7 @@ fn converse(mut stream: &TcpStream) -> io::Result<()> {
         }
         let mut done = 0;
         let mut ended = false;
-        while let (false, Some(asked)) = (ended, next(&room[done..filled])?) {
+        while !ended && let Some(asked) = next(&room[done..filled])? {
             done += asked.length;
             ended = !asked.keep_alive;
             answer(&mut answers, asked.keep_alive);

@@ -2,7 +2,8 @@
 //!
 //! *Why here.* Floor 5: decides when a heap is looked at and who must be told of an earlier timer.
 //!
-//! Looking at the clock costs as much as a goroutine switch. A P with work looks only when the coarse clock says that its earliest timer is due, and at every 61st pass; a P without work looks exactly.
+//! Looking at the clock costs as much as a goroutine switch. A P with work looks only when the coarse clock says that its earliest timer is due, and at
+//! every 61st pass; a P without work looks exactly.
 //!
 //! *Invariants.* T1-T3. *Locks.* The heaps' own.
 //!
