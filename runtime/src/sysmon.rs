@@ -22,10 +22,10 @@ use crate::proc::deadlock::Policy;
 use crate::proc::{boot, chaos, deadlock, goready, keep, mstart, netwait, newproc, resize, timer, wake};
 use crate::sigqueue::QUEUE;
 
-/// Naps while a P runs, ns: at first, at last, and at last while all Ps are brisk.
+/// Naps while a P runs, ns: at first, at last, and at last while all Ps are brisk; that is the longest nap of Go's `sysmon`, too.
 const SHORTEST: i64 = 20_000;
 const LONGEST: i64 = 1_000_000;
-const LONGEST_BRISK: i64 = 4_000_000;
+const LONGEST_BRISK: i64 = 10_000_000;
 /// A brisk P comes by where timers and sockets are looked at exactly at least this often on the average, ns.
 const BRISK: i64 = 1_000_000;
 /// Rounds without an event before the naps get longer, and before a deep sleep when all Ps are idle.
