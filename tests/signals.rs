@@ -262,6 +262,14 @@ fn what_was_ignored_at_the_start_is_ignored_again_afterwards() {
 }
 
 #[test]
+fn a_program_that_was_started_with_sigchld_ignored_can_wait_for_children() {
+    let mut command = program("sig_wait_for_children");
+    // SAFETY: `signal` is async-signal-safe, and takes a signal and no handler. (Shells do not let this one be ignored.)
+    unsafe { command.pre_exec(|| Ok(_ = libc::signal(libc::SIGCHLD, libc::SIG_IGN))) };
+    assert_prints(&run(&mut command), "true SIGCHLD true\n");
+}
+
+#[test]
 fn ignored_signals_have_no_effect_until_somebody_listens() {
     assert_prints(&run_program("sig_ignore", &[]), "true false\nSIGINT false\ntrue\n");
 }

@@ -3,11 +3,16 @@
 //! Why here: see `net.rs`. *Invariants*: N1, N2. *Locks*: none. *Go:* unixsock_test.go.
 
 use std::io::{ErrorKind, Read, Write};
+use std::os::fd::AsRawFd;
+use std::os::unix::net as std_net;
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use goruntime::net::Shutdown;
 use goruntime::os::unix::net::{UnixDatagram, UnixListener, UnixStream};
+use goruntime::runtime::yield_now;
 use goruntime::spawn;
 
 use crate::assert_timeout;
@@ -66,21 +71,45 @@ fn streams_connect_by_path() {
     }
 }
 
+#[test]
+fn a_path_that_std_refuses_is_refused() {
+    with_procs(1, || {
+        for path in ["\0abstract", "a\0b", &"long".repeat(100)] {
+            let (ours, theirs) =
+                (UnixStream::connect(path).unwrap_err(), std_net::UnixStream::connect(path).unwrap_err());
+            assert_eq!((ours.kind(), ours.to_string()), (ErrorKind::InvalidInput, theirs.to_string()), "{path:?}");
+        }
+    });
+}
+
 /// More clients than the listener's queue holds: the last ones wait without a processor until somebody accepts.
 #[test]
 fn a_full_queue_lets_connects_wait() {
     with_procs(1, || {
         let directory = Directory::new("queue");
         let path = directory.path("socket");
-        let listener = UnixListener::bind(&path).unwrap();
-        let clients: Vec<_> = (0..200)
+        let listener = std_net::UnixListener::bind(&path).unwrap();
+        // SAFETY: takes no pointers. The second call for a socket changes the length of its queue.
+        assert_eq!(unsafe { libc::listen(listener.as_raw_fd(), 2) }, 0);
+        let listener = UnixListener::from(listener);
+        let (begun, connected) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+        let clients: Vec<_> = (0..50)
             .map(|_| {
-                let path = path.clone();
-                spawn(move || UnixStream::connect(path).unwrap().read(&mut [0]).unwrap())
+                let (path, begun, connected) = (path.clone(), Arc::clone(&begun), Arc::clone(&connected));
+                spawn(move || {
+                    begun.fetch_add(1, Ordering::Relaxed);
+                    let mut client = UnixStream::connect(path).unwrap();
+                    connected.fetch_add(1, Ordering::Relaxed);
+                    client.read(&mut [0]).unwrap()
+                })
             })
             .collect();
-        settle();
-        (0..200).for_each(|_| listener.accept().unwrap().0.write_all(b"x").unwrap());
+        while begun.load(Ordering::Relaxed) < 50 {
+            yield_now();
+        }
+        // The queue holds one more than it was told.
+        assert!(connected.load(Ordering::Relaxed) <= 3);
+        (0..50).for_each(|_| listener.accept().unwrap().0.write_all(b"x").unwrap());
         clients.into_iter().for_each(|client| assert_eq!(client.join().unwrap(), 1));
     });
 }

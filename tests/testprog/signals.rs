@@ -37,6 +37,7 @@ pub(crate) const PROGRAMS: Table = &[
     ("sig_undo", Body(undo)),
     ("sig_undo_library", Plain(undo)),
     ("sig_ignore", Body(ignore)),
+    ("sig_wait_for_children", Body(wait_for_children)),
     ("sig_full", Body(full)),
     ("sig_union", Body(union)),
     ("sig_one_by_one", Body(one_by_one)),
@@ -169,6 +170,17 @@ fn ignore() {
     println!("{}", Command::new("true").status().unwrap().success() && signal::is_ignored(Signal::CHLD));
     assert!(signal::ignore(&[Signal::KILL]).is_err() && signal::reset(&[Signal::SEGV]).is_err());
     assert!(notify(&bounded(1).0, &[Signal::INT, Signal::STOP]).is_err());
+}
+
+/// Waits for a child, before somebody has listened for the ends of children and afterwards.
+fn wait_for_children() {
+    let succeeds = || Command::new("true").status().is_ok_and(|status| status.success());
+    let before = succeeds();
+    let (tx, rx) = listen(1, &[Signal::CHLD]);
+    raise(Signal::CHLD).unwrap();
+    let heard = rx.recv().unwrap();
+    signal::stop(&tx);
+    println!("{before} {heard:?} {}", succeeds());
 }
 
 /// A channel without room gets nothing, and takes nothing from others.

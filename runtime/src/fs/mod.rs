@@ -5,7 +5,7 @@
 //! Files cannot be waited for without a thread, so an operation blocks its thread, as in Go. It keeps its processor, because most are done within
 //! microseconds: the announcement costs a nanosecond or two, and no other thread is woken. If the thread sleeps in the system for longer, the runtime
 //! notices by itself, mostly after some ten microseconds and at the latest after a few looks of its caretaker thread, which are a millisecond apart,
-//! or four in a program whose processors were all busy with short work; then the processor goes to another thread. The goroutine waits for a processor
+//! or ten in a program whose processors were all busy with short work; then the processor goes to another thread. The goroutine waits for a processor
 //! again when it is back. (Std's own functions are noticed in the same way. What these add is that a goroutine that does nothing but file operations is
 //! counted, and lets others go first when its time is up.)
 //!

@@ -8,6 +8,10 @@
 //!
 //! A waker that was called stays in its slot: it is the same one that comes back, as a rule, and need not be cloned again.
 //!
+//! Nobody tells when a future is dropped that has left a waker. So when all slots are taken, all tasks are woken: those that still wait come back, and
+//! the others have made room. If the slots are soon all taken again, there will be more of them: tasks that stay do not wake each other for ever,
+//! and those that are gone need little memory.
+//!
 //! Where a task needs more than to be woken, a G with a [`Hook`] takes the place of the proxy: whoever readies it calls the hook.
 //!
 //! *Invariants.* PX1. A G with the flag PROXY has its wakers in `extra` from the making of the proxy to its end; it has no coroutine, and its status
@@ -28,12 +32,14 @@ use crate::gmp::GPtr;
 use crate::gmp::g::flag;
 use crate::gmp::timers::Timer;
 use crate::netpoll::edges::Edges;
-use crate::os::race;
+use crate::os::{self, race};
 use crate::proc::waker::Unparker;
 use crate::proc::{Entered, enter, newproc, timer};
 
-/// Tasks that may wait at a time without disturbing each other.
-const SLOTS: usize = 4;
+/// Slots of every proxy.
+const FIRST: usize = 4;
+/// Tasks that were woken to make room are back within this time, ns.
+const SOON: i64 = 10_000_000;
 
 /// Has a waker called in user code; the caller is inside, or on g0. The floor that starts goroutines gives it.
 pub(crate) type CallWaker = fn(Waker);
@@ -46,13 +52,34 @@ struct Wakers {
     call: CallWaker,
     /// What has to know that the wakers are about to be called.
     origin: Option<&'static Edges>,
-    slots: Lock<[Slot; SLOTS]>,
+    slots: Lock<Slots>,
+}
+
+#[derive(Default)]
+struct Slots {
+    first: [Slot; FIRST],
+    more: Vec<Slot>,
+    /// When all were woken to make room the last time.
+    cleared: i64,
 }
 
 #[derive(Default)]
 struct Slot {
     waker: Option<Waker>,
     armed: bool,
+}
+
+/// What [`place`] may need of what is made in user mode.
+#[derive(Default)]
+struct Spare {
+    clone: Option<Waker>,
+    room: Vec<Slot>,
+}
+
+/// What it lacks: a clone of the waker, or room for so many slots behind the first ones.
+enum Lack {
+    Clone,
+    Room(usize),
 }
 
 impl Proxy {
@@ -101,22 +128,29 @@ fn time_up(timer: NonNull<Timer>, _now: i64) {
 /// As [`Proxy::watch`], for a proxy that has no owner and does not end.
 pub(crate) fn watch(gp: GPtr, waker: &Waker, publish: impl FnOnce(&Entered) -> bool) -> bool {
     race::hand_over(waker.data());
-    let mut clone = None;
+    let mut spare = Spare::default();
     loop {
         let inside = enter();
         let wakers = wakers(gp);
         let mut slots = wakers.slots.lock();
-        let Some((index, replaced)) = place(&mut slots, waker, &mut clone, wakers.call) else {
-            drop(slots);
-            drop(inside);
-            // User code.
-            clone = Some(waker.clone());
-            continue;
+        let (index, replaced) = match place(&mut slots, waker, &mut spare, wakers.call, os::nanotime) {
+            Ok(placed) => placed,
+            Err(lack) => {
+                drop(slots);
+                drop(inside);
+                match lack {
+                    // User code.
+                    Lack::Clone => spare.clone = Some(waker.clone()),
+                    Lack::Room(count) => spare.room = Vec::with_capacity(count),
+                }
+                continue;
+            }
         };
+        let slot = slots.at(index);
         // Another future of the same task may be waiting by this waker already: then it goes on waiting, whatever becomes of this one.
-        let waits = mem::replace(&mut slots[index].armed, true);
+        let waits = mem::replace(&mut slot.armed, true);
         let published = publish(&inside);
-        slots[index].armed = published || waits;
+        slot.armed = published || waits;
         drop(slots);
         drop(inside);
         drop(replaced);
@@ -124,34 +158,71 @@ pub(crate) fn watch(gp: GPtr, waker: &Waker, publish: impl FnOnce(&Entered) -> b
     }
 }
 
-/// The slot for a waker: its own, or a free one, which takes the clone. Where too many tasks wait, all are woken to make room: they look again, and come
-/// back. None without a clone that would be needed.
+/// The slot for a waker: its own, or a free one, which takes the clone and gives what it had.
 fn place(
-    slots: &mut [Slot; SLOTS],
+    slots: &mut Slots,
     waker: &Waker,
-    clone: &mut Option<Waker>,
+    spare: &mut Spare,
     call: CallWaker,
-) -> Option<(usize, Option<Waker>)> {
+    clock: impl FnOnce() -> i64,
+) -> Result<(usize, Option<Waker>), Lack> {
     let known = slots.iter().position(|slot| slot.waker.as_ref().is_some_and(|known| known.will_wake(waker)));
     if let Some(index) = known {
-        return Some((index, None));
+        return Ok((index, None));
     }
-    let clone = clone.take()?;
+    if spare.clone.is_none() {
+        return Err(Lack::Clone);
+    }
     let free = slots.iter().position(|slot| !slot.armed);
-    let index = free.unwrap_or_else(|| {
-        call_all(slots, call);
-        0
-    });
-    Some((index, slots[index].waker.replace(clone)))
+    let index = match free {
+        Some(free) => free,
+        None => slots.make_room(&mut spare.room, call, clock())?,
+    };
+    Ok((index, mem::replace(&mut slots.at(index).waker, spare.clone.take())))
 }
 
-/// Calls the wakers that are armed.
-fn call_all(slots: &mut [Slot; SLOTS], call: CallWaker) {
-    for slot in slots.iter_mut().filter(|slot| slot.armed) {
-        slot.armed = false;
-        match slot.waker.as_ref().and_then(Unparker::of) {
-            Some(unparker) => unparker.give(),
-            None => slot.waker.take().into_iter().for_each(call),
+impl Slots {
+    fn iter(&self) -> impl Iterator<Item = &Slot> {
+        self.first.iter().chain(&self.more)
+    }
+
+    fn iter_mut(&mut self) -> impl Iterator<Item = &mut Slot> {
+        self.first.iter_mut().chain(&mut self.more)
+    }
+
+    fn at(&mut self, index: usize) -> &mut Slot {
+        match index.checked_sub(FIRST) {
+            Some(index) => &mut self.more[index],
+            None => &mut self.first[index],
+        }
+    }
+
+    /// Wakes all, or makes twice as many in the room for that, to which the later ones are moved. Gives one that is free.
+    fn make_room(&mut self, room: &mut Vec<Slot>, call: CallWaker, now: i64) -> Result<usize, Lack> {
+        if now - self.cleared >= SOON {
+            self.cleared = now;
+            self.call_all(call);
+            return Ok(0);
+        }
+        let count = FIRST + self.more.len();
+        let wanted = 2 * count - FIRST;
+        if room.capacity() < wanted {
+            return Err(Lack::Room(wanted));
+        }
+        room.append(&mut self.more);
+        room.resize_with(wanted, Slot::default);
+        mem::swap(room, &mut self.more);
+        Ok(count)
+    }
+
+    /// Calls the wakers that are armed.
+    fn call_all(&mut self, call: CallWaker) {
+        for slot in self.iter_mut().filter(|slot| slot.armed) {
+            slot.armed = false;
+            match slot.waker.as_ref().and_then(Unparker::of) {
+                Some(unparker) => unparker.give(),
+                None => slot.waker.take().into_iter().for_each(call),
+            }
         }
     }
 }
@@ -195,7 +266,7 @@ pub(crate) fn ready(gp: GPtr) {
         // Before the lock: a task that announces itself from now on is called by the next one, or by this one as well.
         origin.called();
     }
-    call_all(&mut wakers.slots.lock(), wakers.call);
+    wakers.slots.lock().call_all(wakers.call);
 }
 
 /// Drops what wakers a proxy keeps. Nobody waits by them any more.
@@ -232,6 +303,58 @@ mod tests {
         fn wake(self: Arc<Calls>) {
             self.0.fetch_add(1, Ordering::Relaxed);
         }
+    }
+
+    /// Wakers that are called on the spot, and what has become of them.
+    fn tasks(count: usize) -> (Vec<Arc<Calls>>, Vec<Waker>) {
+        let calls: Vec<_> = (0..count).map(|_| Arc::new(Calls::default())).collect();
+        let wakers = calls.iter().map(|calls| Waker::from(Arc::clone(calls))).collect();
+        (calls, wakers)
+    }
+
+    #[test]
+    fn tasks_that_stay_stop_waking_each_other() {
+        const COUNT: usize = 100;
+        let (calls, wakers) = tasks(COUNT);
+        let proxy = Proxy::new(Waker::wake, None);
+        let mut answered = [0; COUNT];
+        wakers.iter().for_each(|waker| assert!(proxy.watch(waker, |_| true)));
+        // A round that takes long wakes all again, but not every one does.
+        for round in 0.. {
+            let woken: Vec<_> = (0..COUNT).filter(|&n| calls[n].0.load(Ordering::Relaxed) > answered[n]).collect();
+            if woken.is_empty() {
+                break;
+            }
+            assert!(round < 10_000, "they wake each other for ever");
+            for n in woken {
+                answered[n] = calls[n].0.load(Ordering::Relaxed);
+                assert!(proxy.watch(&wakers[n], |_| true));
+            }
+        }
+        // All of them wait.
+        let inside = enter();
+        ready(proxy.gp());
+        drop(inside);
+        assert!((0..COUNT).all(|n| calls[n].0.load(Ordering::Relaxed) == answered[n] + 1));
+    }
+
+    #[test]
+    fn tasks_that_are_gone_make_room() {
+        let mut slots = Slots::default();
+        let mut now = 0;
+        for _ in 0..1_000 {
+            now += SOON;
+            let (_, wakers) = tasks(1);
+            let mut spare = Spare::default();
+            while let Err(lack) = place(&mut slots, &wakers[0], &mut spare, Waker::wake, || now) {
+                match lack {
+                    Lack::Clone => spare.clone = Some(wakers[0].clone()),
+                    Lack::Room(_) => panic!("there is no need for more"),
+                }
+            }
+            slots.iter_mut().filter(|slot| slot.waker.is_some()).for_each(|slot| slot.armed = true);
+        }
+        assert!(slots.more.is_empty());
     }
 
     #[test]

@@ -51,7 +51,8 @@
 //! interrupted system calls restarted; those that are never restarted (sleeps, polls) are repeated by this crate and by std.
 //!
 //! Children that are started with `std::process` or `exec` have no handlers, no blocked signals, and what was ignored by [`ignore`] ignored, as in
-//! Go. `CHLD` is never really ignored, so that children can be waited for.
+//! Go. [`ignore`] never really ignores `CHLD`, so that children can be waited for, and a program with the attribute that was started with
+//! `CHLD` ignored has the default. In a library that is the program's affair, and as with std nobody can wait for children while it is ignored.
 //!
 //! While anybody listens, no deadlock is reported: a signal may come.
 //!

@@ -9,6 +9,7 @@
 //!
 //! *Go:* none.
 
+use std::future::poll_fn;
 use std::io::ErrorKind;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
@@ -173,22 +174,34 @@ fn tasks_and_goroutines_share_a_side() {
     });
 }
 
-/// More tasks than have a place each: they displace each other, and none is forgotten.
+/// More tasks than have a place from the start: none is forgotten, and while nothing comes none is polled any more.
 #[test]
 fn many_tasks_may_wait_for_one_side() {
     run(|| {
         let (client, server) = UnixStream::pair().unwrap();
         let server = Arc::new(server);
+        let polls = Arc::new(AtomicUsize::new(0));
         let tasks: Vec<_> = (0..12)
             .map(|_| {
-                let server = Arc::clone(&server);
+                let (server, polls) = (Arc::clone(&server), Arc::clone(&polls));
                 goruntime::future::spawn(async move {
-                    let mut byte = [0];
-                    (&*server).read_exact(&mut byte).await.unwrap();
+                    let (mut stream, mut byte) = (&*server, [0]);
+                    let mut reading = pin!(stream.read_exact(&mut byte));
+                    poll_fn(|cx| {
+                        polls.fetch_add(1, Ordering::Relaxed);
+                        reading.as_mut().poll(cx)
+                    })
+                    .await
+                    .unwrap();
                     usize::from(byte[0])
                 })
             })
             .collect();
+        let mut last = 0;
+        while last < 12 || last != polls.load(Ordering::Relaxed) {
+            last = polls.load(Ordering::Relaxed);
+            goruntime::time::sleep(Duration::from_millis(20));
+        }
         for byte in 0..12 {
             put(&client, &[byte]);
             goruntime::runtime::yield_now();

@@ -61,6 +61,8 @@ impl UnixStream {
     /// As std.
     pub fn connect<P: AsRef<Path>>(path: P) -> io::Result<UnixStream> {
         let path = path.as_ref();
+        // Refuses what std refuses: `SockAddr` takes a NUL for the sign of an abstract name, or for the end.
+        std_net::SocketAddr::from_pathname(path)?;
         let address = SockAddr::unix(path)?;
         UnixStream::connect_with(&address, || std_net::UnixStream::connect(path))
     }
