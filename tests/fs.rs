@@ -13,6 +13,8 @@
 mod blocking;
 #[path = "fs/files.rs"]
 mod files;
+#[path = "fs/locks.rs"]
+mod locks;
 #[path = "common/open.rs"]
 mod open;
 #[path = "common/procs.rs"]

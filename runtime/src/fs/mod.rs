@@ -9,6 +9,8 @@
 //! again when it is back. (Std's own functions are noticed in the same way. What these add is that a goroutine that does nothing but file operations is
 //! counted, and lets others go first when its time is up.)
 //!
+//! Who waits for the lock of a file ([`File::lock`]) may do so for long, and gives the processor away before.
+//!
 //! A pipe with a name or a terminal that is opened as a [`File`] is watched by the poller instead: reads and writes park the goroutine.
 //!
 //! # Examples
@@ -29,12 +31,13 @@
 // *Why here.* Floor 8.
 //
 // Each operation runs in `proc::park::in_syscall`. Handing the P off at each call, as `runtime::blocking` does, was measured, too: beside runnable goroutines
-// it costs the wake-up of a thread, which is many times what a read from the system's cache takes.
+// it costs the wake-up of a thread, which is many times what a read from the system's cache takes. Waiting for the lock of a file is the exception (FL1 of `fs::lock`).
 //
 // *Invariants.* None here. *Locks.* None. *Go:* package os.
 
 mod dir;
 mod file;
+mod lock;
 mod options;
 pub(crate) mod unix;
 
@@ -47,6 +50,7 @@ pub use std::fs::{FileTimes, FileType, Metadata, Permissions};
 
 pub use self::dir::{DirBuilder, DirEntry, ReadDir};
 pub use self::file::File;
+pub use self::lock::TryLockError;
 pub use self::options::OpenOptions;
 
 /// Defines functions that do what std's of the same name do.

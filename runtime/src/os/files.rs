@@ -1,6 +1,6 @@
 //! What files and pipes need of a Unix system beyond std.
 //!
-//! **What.** The blocking mode of a descriptor, and two questions about descriptors.
+//! **What.** The blocking mode of a descriptor, two questions about descriptors, and locks of whole files.
 //!
 //! **Why here.** Floor 0, on every Unix.
 //!
@@ -8,7 +8,7 @@
 //!
 //! **Locks.** None.
 //!
-//! **Go:** `syscall.SetNonblock`, `unix.IsNonblock`.
+//! **Go:** `syscall.SetNonblock`, `unix.IsNonblock`, `syscall.Flock`.
 
 use core::mem::MaybeUninit;
 use std::os::fd::{AsRawFd, BorrowedFd};
@@ -65,12 +65,66 @@ pub(crate) fn is_readable(fd: BorrowedFd<'_>) -> bool {
     unsafe { libc::poll(&raw mut ask, 1, 0) != 0 }
 }
 
+/// Whom the lock of a file excludes.
+#[derive(Clone, Copy, Debug)]
+#[repr(i32)]
+pub(crate) enum FileLock {
+    /// All others.
+    Exclusive = libc::LOCK_EX,
+    /// Those who want to be alone.
+    Shared = libc::LOCK_SH,
+}
+
+/// Locks what is open, with all its descriptors; blocks the thread while somebody else has a lock that excludes this one.
+///
+/// # Errors
+///
+/// The error number, but never `EINTR`: signals are for whatever goroutine is on the thread, and not for the one that waits. (Std reports them.)
+pub(crate) fn lock_file(fd: BorrowedFd<'_>, kind: FileLock) -> Result<(), i32> {
+    flock(fd, kind as i32)
+}
+
+/// The same without blocking.
+///
+/// # Errors
+///
+/// The error number: `EWOULDBLOCK` if somebody else has a lock that excludes this one.
+pub(crate) fn try_lock_file(fd: BorrowedFd<'_>, kind: FileLock) -> Result<(), i32> {
+    flock(fd, kind as i32 | libc::LOCK_NB)
+}
+
+/// Gives the lock back, if there is one.
+///
+/// # Errors
+///
+/// The error number.
+pub(crate) fn unlock_file(fd: BorrowedFd<'_>) -> Result<(), i32> {
+    flock(fd, libc::LOCK_UN)
+}
+
+fn flock(fd: BorrowedFd<'_>, operation: i32) -> Result<(), i32> {
+    loop {
+        // SAFETY: the call takes no pointers.
+        if unsafe { libc::flock(fd.as_raw_fd(), operation) } == 0 {
+            return Ok(());
+        }
+        match errno() {
+            libc::EINTR => {}
+            error => return Err(error),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
+    use core::mem::zeroed;
+    use core::sync::atomic::{AtomicUsize, Ordering};
     use std::fs::File;
     use std::io::{ErrorKind, Read, Write};
     use std::os::fd::AsFd;
     use std::os::unix::net::UnixStream;
+    use std::os::unix::thread::JoinHandleExt;
+    use std::thread;
 
     use super::*;
 
@@ -97,5 +151,37 @@ mod tests {
         assert_eq!(reader.read(&mut [0, 0]).expect("a byte is there"), 1);
         drop(writer);
         assert!(is_readable(reader.as_fd()), "an end can be read");
+    }
+
+    static SIGNALS: AtomicUsize = AtomicUsize::new(0);
+
+    extern "C" fn count(_: i32) {
+        SIGNALS.fetch_add(1, Ordering::Relaxed);
+    }
+
+    #[test]
+    fn signals_do_not_end_the_wait_for_a_lock() {
+        // Other than with the handlers of the runtime, the system does not go on by itself.
+        // SAFETY: zero is a valid sigaction, without flags.
+        let mut action: libc::sigaction = unsafe { zeroed() };
+        action.sa_sigaction = count as extern "C" fn(i32) as usize;
+        // SAFETY: the handler takes what it gets without SA_SIGINFO, and only counts.
+        assert_eq!(unsafe { libc::sigaction(libc::SIGWINCH, &raw const action, core::ptr::null_mut()) }, 0);
+
+        let path = std::env::temp_dir().join(format!("goruntime-unit-lock-{}", std::process::id()));
+        let (holder, other) = (File::create(&path).expect("there is room"), File::open(&path).expect("it was made"));
+        std::fs::remove_file(&path).expect("it was made");
+        lock_file(holder.as_fd(), FileLock::Exclusive).expect("nobody has it");
+        let waiter = thread::spawn(move || lock_file(other.as_fd(), FileLock::Shared));
+        for sent in 1..=100 {
+            // SAFETY: the thread was not joined.
+            assert_eq!(unsafe { libc::pthread_kill(waiter.as_pthread_t(), libc::SIGWINCH) }, 0);
+            while SIGNALS.load(Ordering::Relaxed) < sent && !waiter.is_finished() {
+                thread::yield_now();
+            }
+        }
+        assert!(!waiter.is_finished(), "somebody else has it");
+        unlock_file(holder.as_fd()).expect("it is locked");
+        waiter.join().expect("it does not panic").expect("the wait goes on");
     }
 }
