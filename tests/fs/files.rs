@@ -158,6 +158,18 @@ fn a_named_pipe_parks_its_reader() {
 }
 
 #[test]
+fn a_named_pipe_that_was_opened_not_to_block_does_not_wait() {
+    with_procs(1, || {
+        let scratch = Scratch::new();
+        let path = scratch.fifo("pipe");
+        let mut reader = File::options().read(true).custom_flags(libc::O_NONBLOCK).open(&path).unwrap();
+        assert_eq!(reader.read(&mut [0; 4]).unwrap(), 0);
+        let _writer = File::options().write(true).open(&path).unwrap();
+        assert_eq!(reader.read(&mut [0; 4]).unwrap_err().kind(), ErrorKind::WouldBlock);
+    });
+}
+
+#[test]
 fn a_deadline_ends_a_wait_for_a_named_pipe() {
     with_procs(1, || {
         let scratch = Scratch::new();

@@ -58,7 +58,12 @@ enum Kind {
 impl File {
     /// A file that the runtime has just opened.
     pub(super) fn opened(file: std::fs::File) -> File {
-        if os::waits_for_others(file.as_fd()) { File(Kind::Polled(Polled::new(file))) } else { File(Kind::Plain(file)) }
+        // Who has asked for `O_NONBLOCK` expects operations that fail where they would wait.
+        if os::waits_for_others(file.as_fd()) && !os::is_nonblocking(file.as_fd()) {
+            File(Kind::Polled(Polled::new(file)))
+        } else {
+            File(Kind::Plain(file))
+        }
     }
 
     /// Std's file, for what does not wait for others.

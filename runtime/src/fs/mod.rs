@@ -11,7 +11,8 @@
 //!
 //! Who waits for the lock of a file ([`File::lock`]) may do so for long, and gives the processor away before.
 //!
-//! A pipe with a name or a terminal that is opened as a [`File`] is watched by the poller instead: reads and writes park the goroutine.
+//! A pipe with a name or a terminal that is opened as a [`File`] is watched by the poller instead: reads and writes park the goroutine,
+//! unless `O_NONBLOCK` was among its [flags](std::os::unix::fs::OpenOptionsExt::custom_flags); then those that would wait fail with `WouldBlock`, as in std.
 //!
 //! # Examples
 //!

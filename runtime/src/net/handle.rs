@@ -81,7 +81,8 @@ macro_rules! socket_handle {
         }
 
         impl From<$std> for $name {
-            /// Takes the socket over, with its timeouts; its operations wait, whether or not they did before.
+            /// Takes the socket over, with its timeouts; its operations wait, whether or not they did before. Clones of it that are still std's, and what
+            /// other processes have of it, do not wait any more: their operations fail with `WouldBlock`.
             fn from(socket: $std) -> $name {
                 $name::of(crate::net::socket::Socket::adopt(socket))
             }

@@ -1,6 +1,6 @@
 //! What files and pipes need of a Unix system beyond std.
 //!
-//! **What.** The blocking mode of a descriptor, two questions about descriptors, and locks of whole files.
+//! **What.** The blocking mode of a descriptor, three questions about descriptors, and locks of whole files.
 //!
 //! **Why here.** Floor 0, on every Unix.
 //!
@@ -24,17 +24,24 @@ fn errno() -> i32 {
 ///
 /// The error number.
 pub(crate) fn set_nonblocking(fd: BorrowedFd<'_>, nonblocking: bool) -> Result<(), i32> {
-    // SAFETY: the command takes no pointers.
-    let before = unsafe { libc::fcntl(fd.as_raw_fd(), libc::F_GETFL) };
-    if before < 0 {
-        return Err(errno());
-    }
+    let before = status_flags(fd)?;
     let after = if nonblocking { before | libc::O_NONBLOCK } else { before & !libc::O_NONBLOCK };
     // SAFETY: as above.
     if after != before && unsafe { libc::fcntl(fd.as_raw_fd(), libc::F_SETFL, after) } < 0 {
         return Err(errno());
     }
     Ok(())
+}
+
+/// Whether operations that would wait fail instead.
+pub(crate) fn is_nonblocking(fd: BorrowedFd<'_>) -> bool {
+    status_flags(fd).is_ok_and(|flags| flags & libc::O_NONBLOCK != 0)
+}
+
+fn status_flags(fd: BorrowedFd<'_>) -> Result<i32, i32> {
+    // SAFETY: the command takes no pointers.
+    let flags = unsafe { libc::fcntl(fd.as_raw_fd(), libc::F_GETFL) };
+    if flags < 0 { Err(errno()) } else { Ok(flags) }
 }
 
 /// Whether reads of what is open wait for somebody else, and not for a device: a pipe, a socket or a terminal.

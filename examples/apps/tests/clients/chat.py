@@ -29,8 +29,10 @@ async def main(url):
     await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(lines), sys.stdin)
     try:
         socket = await websockets.connect(url, ping_interval=None)
-    except websockets.exceptions.InvalidStatusCode as error:
-        say(f"refused {error.status_code}")
+    except websockets.exceptions.InvalidHandshake as error:
+        # The name and the place of the status depend on the version.
+        status = getattr(error, "status_code", None) or error.response.status_code
+        say(f"refused {status}")
         return
     receiving = asyncio.create_task(receive(socket))
 
