@@ -3,6 +3,10 @@
 //! The streams of [`net`](crate::net) and [`os::unix::net`](crate::os::unix::net) are `hyper::rt::Read` and `hyper::rt::Write` themselves. With
 //! the cargo feature `hyper`.
 //!
+//! hyper keeps the text of its `Date` header in thread-local storage. What a stack has left of that may look like a handle on it, with HTTP/2 above all:
+//! then the affinity guard keeps the goroutine on its thread for some milliseconds at most, and a debug build prints so. Without
+//! `auto_date_header` there is nothing to find.
+//!
 //! # A server
 //!
 //! A goroutine for each connection runs hyper's future, with [`block_on`](crate::future::block_on) or, where there are thousands that mostly wait, with
