@@ -34,7 +34,7 @@
 //!
 //! It is at work on Linux on x86-64 and aarch64; elsewhere there is none. It looks only when a goroutine would change threads: one that does not pays
 //! nothing. It is advice: words that were left behind look like any others, and a thread may be blocked in a lock that the goroutine holds, so that
-//! one whose thread has not come for it within 10 to 15 ms goes on elsewhere. [`runtime::guard_stats`] counts both. `GODEBUG=tlsguard=0` turns it off,
+//! one whose thread has not come for it within 10 to 20 ms goes on elsewhere. [`runtime::guard_stats`] counts both. `GODEBUG=tlsguard=0` turns it off,
 //! `tlsguard=log`, which is the default in debug builds, prints where a goroutine was kept, once for each place, and `tlsguard=strict` never
 //! lets go: for tests of the guard only, as a program hangs if a goroutine that unwinds, and has its thread for itself, waits for one that is kept there.
 //!

@@ -47,7 +47,7 @@ pub(crate) fn report() {
     };
     print(format_args!(
         "goruntime: goroutine {} seems to hold {what} while it waits in\n{frames}\
-         \tIt is kept on its thread for up to 15 ms. End the borrow before the wait, or use goroutine_local!, runtime::pin() or migrate = false.\n",
+         \tIt is kept on its thread for up to 20 ms. End the borrow before the wait, or use goroutine_local!, runtime::pin() or migrate = false.\n",
         gp.goid()
     ));
 }

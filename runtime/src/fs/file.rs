@@ -26,7 +26,7 @@ use crate::proc::park::in_syscall;
 /// # Blocking
 ///
 /// Operations block the thread; see [the module](crate::fs). Reads and writes of a pipe with a name or of a terminal, if it was opened through this type,
-/// park the goroutine.
+/// park the goroutine, unless it was opened with `O_NONBLOCK`.
 ///
 /// # Examples
 ///
@@ -360,7 +360,7 @@ impl From<File> for std::fs::File {
 }
 
 impl From<File> for Stdio {
-    /// For a child process, which finds the file blocking. Operations of other handles block their threads from then on, and know no deadlines.
+    /// For a child process, which finds the file blocking, unless it was opened with `O_NONBLOCK`. Operations of other handles block their threads from then on, and know no deadlines.
     ///
     /// # Panics
     ///

@@ -65,7 +65,8 @@ impl OpenOptions {
     ///
     /// # Blocking
     ///
-    /// Blocks the thread; see [the module](crate::fs). A pipe with a name is opened when its other end is opened, too.
+    /// Blocks the thread; see [the module](crate::fs). A pipe with a name is opened when its other end is opened, too, unless
+    /// `O_NONBLOCK` is among the flags.
     ///
     /// # Errors
     ///

@@ -11,9 +11,9 @@ use core::panic::Location;
 use core::pin::{Pin, pin};
 use core::task::{Context, Poll};
 
+use crate::proc::enter_preemptible;
 use crate::proc::park::{check_goexit, note_place};
-use crate::proc::waker::Unparker;
-use crate::proc::{enter, enter_preemptible};
+use crate::proc::waker::{Unparker, Waking};
 
 /// Runs a future to its end and returns its value.
 ///
@@ -49,14 +49,13 @@ use crate::proc::{enter, enter_preemptible};
 pub fn block_on<F: IntoFuture>(future: F) -> F::Output {
     let at = Location::caller();
     let mut future = pin!(future.into_future());
-    let unparker = Unparker::new(enter().g());
-    let waker = Unparker::waker(&unparker);
-    let mut cx = Context::from_waker(&waker);
+    let waking = Waking::new();
+    let mut cx = Context::from_waker(&waking.waker);
     loop {
         if let Poll::Ready(value) = poll(future.as_mut(), &mut cx) {
             return value;
         }
-        wait(&unparker, at);
+        wait(&waking.unparker, at);
     }
 }
 

@@ -4,7 +4,7 @@
 //! the cargo feature `hyper`.
 //!
 //! hyper keeps the text of its `Date` header in thread-local storage. What a stack has left of that may look like a handle on it, with HTTP/2 above all:
-//! then the affinity guard keeps the goroutine on its thread for some milliseconds at most, and a debug build prints so. Without
+//! then the affinity guard keeps the goroutine on its thread for 20 ms at most, and a debug build prints so. Without
 //! `auto_date_header` there is nothing to find.
 //!
 //! # A server

@@ -16,9 +16,8 @@ use core::ops::ControlFlow;
 use core::panic::Location;
 use core::pin::Pin;
 use core::ptr::null_mut;
-use core::task::{Context, Poll, Waker};
+use core::task::{Context, Poll};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
 
 use super::block_on::poll;
 use crate::gmp::GPtr;
@@ -27,7 +26,7 @@ use crate::gmp::join_word::NO_HANDLE;
 use crate::os::race;
 use crate::proc::newproc::{Spec, newproc};
 use crate::proc::park::{check_goexit, note_place, park_without_stack};
-use crate::proc::waker::Unparker;
+use crate::proc::waker::Waking;
 use crate::proc::{Entered, boot, enter, enter_preemptible};
 use crate::task::JoinHandle;
 use crate::task::finish::{end_go, end_spawn, prepare_goexit};
@@ -236,20 +235,5 @@ impl<F: Future> Task<F> {
         let waking = task.waking.get_or_insert_with(Waking::new);
         // SAFETY: the task was pinned, and so is the future in it.
         (waking, unsafe { Pin::new_unchecked(&mut task.future) })
-    }
-}
-
-/// Whom a wake readies.
-struct Waking {
-    unparker: Arc<Unparker>,
-    waker: Waker,
-}
-
-impl Waking {
-    /// For the calling goroutine.
-    fn new() -> Waking {
-        let unparker = Unparker::new(enter().g());
-        let waker = Unparker::waker(&unparker);
-        Waking { unparker, waker }
     }
 }

@@ -26,7 +26,7 @@ fn errno() -> i32 {
 pub(crate) fn set_nonblocking(fd: BorrowedFd<'_>, nonblocking: bool) -> Result<(), i32> {
     let before = status_flags(fd)?;
     let after = if nonblocking { before | libc::O_NONBLOCK } else { before & !libc::O_NONBLOCK };
-    // SAFETY: as above.
+    // SAFETY: the command takes no pointers.
     if after != before && unsafe { libc::fcntl(fd.as_raw_fd(), libc::F_SETFL, after) } < 0 {
         return Err(errno());
     }

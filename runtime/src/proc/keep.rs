@@ -28,7 +28,8 @@ use crate::gmp::g::flag;
 use crate::gmp::{GList, GPtr, M, MPtr, SCHED};
 use crate::proc::{traceback, wake};
 
-/// Time between two looks of sysmon at the inboxes, ns: a goroutine is let go after 10 to 15 ms.
+/// Time between two looks of sysmon at the inboxes, ns: a goroutine is let go after 10 to 15 ms, or 20 if it
+/// is the first one in a program that was brisk (`sysmon`).
 const ROUND: i64 = 5_000_000;
 /// The same with `tlsguard=strict`, where the third look reports.
 const STRICT_ROUND: i64 = 500_000_000;

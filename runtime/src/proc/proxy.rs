@@ -8,15 +8,16 @@
 //!
 //! A waker that was called stays in its slot: it is the same one that comes back, as a rule, and need not be cloned again.
 //!
-//! Nobody tells when a future is dropped that has left a waker. So when all slots are taken, all tasks are woken: those that still wait come back, and
-//! the others have made room. If the slots are soon all taken again, there will be more of them: tasks that stay do not wake each other for ever,
-//! and those that are gone need little memory.
+//! Nobody tells when a future is dropped that has left a waker, unless a `block_on` or a task of this runtime has ended with it (WK3 of `proc::waker`). So
+//! when all slots are taken, all tasks are woken: those that still wait come back, and the others have made room. If the slots are soon all taken
+//! again, there will be more of them: tasks that stay do not wake each other for ever. "Soon" gets longer each time, for tasks that need long to come
+//! back. What is kept of those that are gone is what has left in so short a time.
 //!
 //! Where a task needs more than to be woken, a G with a [`Hook`] takes the place of the proxy: whoever readies it calls the hook.
 //!
 //! *Invariants.* PX1. A G with the flag PROXY has its wakers in `extra` from the making of the proxy to its end; it has no coroutine, and its status
 //! stays dead. With HOOK it has its [`Hook`] there. Before its end the owner has taken it back from where others find it, and waited for those that have found it. PX2. A slot is armed from
-//! the moment when its task is told to wait until its waker is called: once.
+//! the moment when its task is told to wait until its waker is called: once. Another one takes it only when nobody waits by that waker.
 //!
 //! *Locks.* `slots`, after a lock of rank 1 and before the scheduler's.
 //!
@@ -38,8 +39,9 @@ use crate::proc::{Entered, enter, newproc, timer};
 
 /// Slots of every proxy.
 const FIRST: usize = 4;
-/// Tasks that were woken to make room are back within this time, ns.
+/// Tasks that were woken to make room are expected back within this time at first, and at last; ns.
 const SOON: i64 = 10_000_000;
+const LATE: i64 = 160_000_000;
 
 /// Has a waker called in user code; the caller is inside, or on g0. The floor that starts goroutines gives it.
 pub(crate) type CallWaker = fn(Waker);
@@ -59,8 +61,9 @@ struct Wakers {
 struct Slots {
     first: [Slot; FIRST],
     more: Vec<Slot>,
-    /// When all were woken to make room the last time.
+    /// When all were woken to make room the last time, and how long it may take until they are back.
     cleared: i64,
+    patience: i64,
 }
 
 #[derive(Default)]
@@ -173,12 +176,21 @@ fn place(
     if spare.clone.is_none() {
         return Err(Lack::Clone);
     }
-    let free = slots.iter().position(|slot| !slot.armed);
+    let free = slots.iter().position(Slot::is_free);
     let index = match free {
         Some(free) => free,
         None => slots.make_room(&mut spare.room, call, clock())?,
     };
-    Ok((index, mem::replace(&mut slots.at(index).waker, spare.clone.take())))
+    let slot = slots.at(index);
+    slot.armed = false;
+    Ok((index, mem::replace(&mut slot.waker, spare.clone.take())))
+}
+
+impl Slot {
+    /// Whether nobody waits by it.
+    fn is_free(&self) -> bool {
+        !self.armed || self.waker.as_ref().and_then(Unparker::of).is_some_and(Unparker::is_over)
+    }
 }
 
 impl Slots {
@@ -199,8 +211,9 @@ impl Slots {
 
     /// Wakes all, or makes twice as many in the room for that, to which the later ones are moved. Gives one that is free.
     fn make_room(&mut self, room: &mut Vec<Slot>, call: CallWaker, now: i64) -> Result<usize, Lack> {
-        if now - self.cleared >= SOON {
+        if now - self.cleared >= self.patience {
             self.cleared = now;
+            self.patience = (2 * self.patience).clamp(SOON, LATE);
             self.call_all(call);
             return Ok(0);
         }
@@ -295,6 +308,7 @@ mod tests {
     use std::task::Wake;
 
     use super::*;
+    use crate::proc::waker::Waking;
 
     #[derive(Default)]
     struct Calls(AtomicU32);
@@ -338,23 +352,43 @@ mod tests {
         assert!((0..COUNT).all(|n| calls[n].0.load(Ordering::Relaxed) == answered[n] + 1));
     }
 
+    /// Leaves a waker that nobody comes back for; false if that takes another slot than there are.
+    fn leave(slots: &mut Slots, now: i64) -> bool {
+        let gone = Waker::from(Arc::new(Calls::default()));
+        let mut spare = Spare::default();
+        loop {
+            match place(slots, &gone, &mut spare, Waker::wake, || now) {
+                Ok((index, _)) => break slots.at(index).armed = true,
+                Err(Lack::Clone) => spare.clone = Some(gone.clone()),
+                Err(Lack::Room(_)) => return false,
+            }
+        }
+        true
+    }
+
     #[test]
     fn tasks_that_are_gone_make_room() {
         let mut slots = Slots::default();
-        let mut now = 0;
-        for _ in 0..1_000 {
-            now += SOON;
-            let (_, wakers) = tasks(1);
-            let mut spare = Spare::default();
-            while let Err(lack) = place(&mut slots, &wakers[0], &mut spare, Waker::wake, || now) {
-                match lack {
-                    Lack::Clone => spare.clone = Some(wakers[0].clone()),
-                    Lack::Room(_) => panic!("there is no need for more"),
-                }
-            }
-            slots.iter_mut().filter(|slot| slot.waker.is_some()).for_each(|slot| slot.armed = true);
-        }
+        assert!((1..1_000).all(|turn| leave(&mut slots, turn * LATE / 4)));
         assert!(slots.more.is_empty());
+    }
+
+    #[test]
+    fn tasks_that_come_back_late_get_room_in_the_end() {
+        let mut slots = Slots::default();
+        assert!((1..1_000).any(|turn| !leave(&mut slots, turn * LATE / 8)));
+    }
+
+    #[test]
+    fn a_wait_that_has_ended_leaves_its_slot() {
+        let mut slots = Slots::default();
+        for _ in 0..1_000 {
+            let waking = Waking::new();
+            let mut spare = Spare { clone: Some(waking.waker.clone()), ..Spare::default() };
+            let placed = place(&mut slots, &waking.waker, &mut spare, |_| panic!("nobody is woken"), || 0);
+            let Ok((index, _)) = placed else { panic!("there is no need for more") };
+            slots.at(index).armed = true;
+        }
     }
 
     #[test]

@@ -24,8 +24,8 @@ static COARSE: AtomicI64 = AtomicI64::new(0);
 /// How old the coarse clock is when Ps set it, which share its cache line; ns.
 const STALE: i64 = 500_000;
 
-/// Sysmon has read the clock. While anything runs it does so every millisecond, or every four if all Ps come by here more often than that on the average,
-/// and no timer is due so soon (`sysmon::is_brisk`).
+/// Sysmon has read the clock. While anything runs it does so every millisecond, or every ten if all Ps come by here more often than every millisecond on
+/// the average, and no timer was due so soon at the last look (`sysmon::is_brisk`).
 pub(crate) fn set_coarse(now: i64) {
     COARSE.store(now, Ordering::Relaxed);
 }

@@ -6,11 +6,13 @@
 //! lives as long as the last clone: who calls late finds a permit that nobody waits for any more, and changes nothing else.
 //!
 //! *Invariants.* PE1, PE2 of `gmp::permit`. WK1. The data of a waker with [`VTABLE`] is a counted `Unparker`; the waker owns one count. WK2. While
-//! the permit is parked the goroutine `gp` is in the wait that it belongs to: so `gp` means that goroutine whenever it is readied.
+//! the permit is parked the goroutine `gp` is in the wait that it belongs to: so `gp` means that goroutine whenever it is readied. WK3. Nobody waits for
+//! a permit whose [`Waking`] has ended.
 //!
 //! *Locks.* None. *Go:* none.
 
 use core::mem::ManuallyDrop;
+use core::sync::atomic::{AtomicBool, Ordering};
 use core::task::{RawWaker, RawWakerVTable, Waker};
 use std::sync::Arc;
 
@@ -24,6 +26,28 @@ use crate::proc::{Entered, enter, gopark, goready};
 pub(crate) struct Unparker {
     permit: Permit,
     gp: GPtr,
+    is_over: AtomicBool,
+}
+
+/// All waits for a future, with what its polls are given.
+pub(crate) struct Waking {
+    pub(crate) unparker: Arc<Unparker>,
+    pub(crate) waker: Waker,
+}
+
+impl Waking {
+    /// For the calling goroutine, or plain thread.
+    pub(crate) fn new() -> Waking {
+        let unparker = Unparker::new(enter().g());
+        let waker = Unparker::waker(&unparker);
+        Waking { unparker, waker }
+    }
+}
+
+impl Drop for Waking {
+    fn drop(&mut self) {
+        self.unparker.is_over.store(true, Ordering::Relaxed);
+    }
 }
 
 /// How the wakers of this file are told from others.
@@ -31,12 +55,12 @@ static VTABLE: RawWakerVTable = RawWakerVTable::new(clone, wake, wake_by_ref, fo
 
 impl Unparker {
     /// For a wait of the goroutine, or of the plain thread.
-    pub(crate) fn new(gp: GPtr) -> Arc<Unparker> {
-        Arc::new(Unparker { permit: Permit::new(), gp })
+    fn new(gp: GPtr) -> Arc<Unparker> {
+        Arc::new(Unparker { permit: Permit::new(), gp, is_over: AtomicBool::new(false) })
     }
 
     /// A waker of it.
-    pub(crate) fn waker(this: &Arc<Unparker>) -> Waker {
+    fn waker(this: &Arc<Unparker>) -> Waker {
         let data = Arc::into_raw(Arc::clone(this)).cast();
         // SAFETY: the functions of the table keep the count (WK1), and what they touch is atomic or never changes.
         unsafe { Waker::new(data, &VTABLE) }
@@ -47,6 +71,11 @@ impl Unparker {
         let is_ours = core::ptr::eq(waker.vtable(), &VTABLE);
         // SAFETY: with this table the data is an `Unparker` (WK1), which lives as long as the waker that is borrowed.
         is_ours.then(|| unsafe { &*waker.data().cast::<Unparker>() })
+    }
+
+    /// Whether nobody will wait any more (WK3); if it is so only since a moment ago the answer may be no.
+    pub(crate) fn is_over(&self) -> bool {
+        self.is_over.load(Ordering::Relaxed)
     }
 
     /// Waits until it was woken since the last wait. For the goroutine that it was made for.

@@ -48,7 +48,7 @@ pub struct GuardStats {
     pub words: u64,
     /// How often a goroutine was sent back to its thread.
     pub kept: GuardReasons,
-    /// How often one of those went on elsewhere all the same, because its thread had not taken it within 10 to 15 ms.
+    /// How often one of those went on elsewhere all the same, because its thread had not taken it within 10 to 20 ms.
     pub moved_anyway: GuardReasons,
 }
 

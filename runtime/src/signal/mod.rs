@@ -33,7 +33,7 @@
 //! | `PIPE` | see below | ignored, by std |
 //! | `TSTP` `TTIN` `TTOU` `CONT` | what the system does: stop and go on | the program's affair |
 //! | `USR1` `USR2` `ALRM` `IO` `PWR` `XCPU` `XFSZ` `VTALRM` `PROF`, real-time signals | nothing | the program's affair |
-//! | `CHLD` `URG` `WINCH` | nothing; nothing is installed | nothing |
+//! | `CHLD` `URG` `WINCH` | nothing; no handler is installed | nothing |
 //!
 //! A program that has a handler for one of them when the runtime starts keeps it. The differences to Go are `ABRT`, and faults of the
 //! program's own instructions: a Rust program with such a fault is broken, and does not get a panic.
