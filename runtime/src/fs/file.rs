@@ -360,7 +360,8 @@ impl From<File> for std::fs::File {
 }
 
 impl From<File> for Stdio {
-    /// For a child process, which finds the file blocking, unless it was opened with `O_NONBLOCK`. Operations of other handles block their threads from then on, and know no deadlines.
+    /// For a child process, which finds the file blocking, unless it was opened with `O_NONBLOCK`. Operations of other handles block their threads from
+    /// then on, and know no deadlines.
     ///
     /// # Panics
     ///

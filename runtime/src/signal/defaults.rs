@@ -61,7 +61,7 @@ pub(crate) fn install() {
     }
     // Whoever has started the program may have ignored this one; then the children would be nobody's to wait for.
     if Disposition::of(libc::SIGCHLD).is_ok_and(|now| now.is_ignore()) {
-        // The same call for any other signal of this function may fail as well, and changes nothing then.
+        // It fails only for numbers that are no signals.
         let _ = Disposition::default_action().set(libc::SIGCHLD);
     }
     DUMPS_IN_PROGRAMS.iter().map(|signal| signal.as_raw()).chain(os::MORE_DUMPS.iter().copied()).for_each(dump_on);
